@@ -1,0 +1,122 @@
+//! One block to execute: its transactions, and how its caller wants them treated.
+
+use std::fmt::{self, Debug};
+
+use crate::{
+    cancel::CancelToken,
+    outcome::TxOutcome,
+    rule::{OnFailure, OnUndeclared, Rule},
+    vm::Vm,
+};
+
+/// Called for each transaction when its outcome is final.
+pub(crate) type OnCommit<'a, V> =
+    Box<dyn FnMut(usize, &TxOutcome<<V as Vm>::Output, <V as Vm>::Error>) + Send + 'a>;
+
+/// An ordered list of transactions, the VM that executes them and the state that they start from, with the options of
+/// this block. Give it to an [`Executor`](crate::Executor).
+///
+/// # Examples
+///
+/// ```
+/// use pleach::testkit::{Program, ProgramVm, Step};
+/// use pleach::{Block, CancelToken, Executor, MemoryState, OnFailure, SerialExecutor};
+///
+/// let state = MemoryState::new();
+/// let transactions = [Program { steps: vec![Step::Put(1, 7)] }, Program { steps: vec![Step::Get(1)] }];
+/// let cancel = CancelToken::new();
+/// let mut done = 0;
+/// let outcome = SerialExecutor::new().execute(
+///     Block::new(&ProgramVm, &state, &transactions)
+///         .number(17)
+///         .on_failure(OnFailure::Fatal)
+///         .cancel(&cancel)
+///         .on_commit(|_, _| done += 1),
+/// )?;
+/// assert_eq!(outcome.changes.get(&1), Some(Some(&7)));
+/// drop(outcome);
+/// assert_eq!(done, 2);
+/// # Ok::<(), pleach::ExecuteError>(())
+/// ```
+#[must_use = "a block does nothing until an executor gets it"]
+pub struct Block<'a, V: Vm, S> {
+    pub(crate) number: u64,
+    pub(crate) vm: &'a V,
+    pub(crate) state: &'a S,
+    pub(crate) transactions: &'a [V::Transaction],
+    pub(crate) rules: Vec<Box<dyn Rule<V> + 'a>>,
+    pub(crate) on_failure: OnFailure,
+    pub(crate) on_undeclared: OnUndeclared,
+    pub(crate) on_commit: Option<OnCommit<'a, V>>,
+    pub(crate) cancel: Option<CancelToken>,
+}
+
+impl<'a, V: Vm, S> Block<'a, V, S> {
+    /// A block of `transactions` to be executed by `vm` on `state`.
+    pub fn new(vm: &'a V, state: &'a S, transactions: &'a [V::Transaction]) -> Self {
+        Self {
+            number: 0,
+            vm,
+            state,
+            transactions,
+            rules: Vec::new(),
+            on_failure: OnFailure::default(),
+            on_undeclared: OnUndeclared::default(),
+            on_commit: None,
+            cancel: None,
+        }
+    }
+
+    /// The number that errors name the block by. Default: 0.
+    pub fn number(mut self, number: u64) -> Self {
+        self.number = number;
+        self
+    }
+
+    /// Adds a block-wide rule. Rules are asked in the order in which they were added. Default: none.
+    pub fn rule(mut self, rule: impl Rule<V> + 'a) -> Self {
+        self.rules.push(Box::new(rule));
+        self
+    }
+
+    /// What becomes of the block when a transaction fails by its own fault. Default: [`OnFailure::Skip`].
+    pub fn on_failure(mut self, on_failure: OnFailure) -> Self {
+        self.on_failure = on_failure;
+        self
+    }
+
+    /// What becomes of a transaction that touches a key outside its exact access set. Default:
+    /// [`OnUndeclared::FailTransaction`].
+    pub fn on_undeclared(mut self, on_undeclared: OnUndeclared) -> Self {
+        self.on_undeclared = on_undeclared;
+        self
+    }
+
+    /// Calls `on_commit` with the index and the outcome of each transaction, in block order, as soon as it is final:
+    /// before the block ends. If the block then ends with an error, what was streamed does not count either.
+    pub fn on_commit(
+        mut self,
+        on_commit: impl FnMut(usize, &TxOutcome<V::Output, V::Error>) + Send + 'a,
+    ) -> Self {
+        self.on_commit = Some(Box::new(on_commit));
+        self
+    }
+
+    /// Ends the block when `token` is cancelled.
+    pub fn cancel(mut self, token: &CancelToken) -> Self {
+        self.cancel = Some(token.clone());
+        self
+    }
+}
+
+impl<V: Vm, S> Debug for Block<'_, V, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Block")
+            .field("number", &self.number)
+            .field("transactions", &self.transactions.len())
+            .field("rules", &self.rules.len())
+            .field("on_failure", &self.on_failure)
+            .field("on_undeclared", &self.on_undeclared)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,29 @@
+//! The ways of executing a block.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `serial.rs` | the plain in-order loop: the specification of all others |
+//! | `overlay.rs` | the state that the serial loop works on |
+//! | `fold.rs` | the ordered fold that settles each transaction, the same for every executor |
+
+mod fold;
+mod overlay;
+mod serial;
+
+pub use serial::SerialExecutor;
+
+use crate::{block::Block, error::ExecuteError, outcome::Outcome, state::State, vm::Vm};
+
+/// A way of executing blocks. All of them give the same outcome; they differ in how fast they reach it.
+pub trait Executor {
+    /// Executes `block`.
+    ///
+    /// # Errors
+    ///
+    /// If the state fails, the VM panics or the caller cancels, there is no outcome. What a transaction does wrong is
+    /// part of the outcome instead.
+    fn execute<V: Vm, S: State<V::Key, V::Value>>(
+        &self,
+        block: Block<'_, V, S>,
+    ) -> Result<Outcome<V>, ExecuteError>;
+}

@@ -1,0 +1,368 @@
+//! The state that the serial executor works on: the parent state, the changes of the transactions that were kept, and
+//! those of the transaction at hand.
+//!
+//! Every key that is touched gets one slot, found by one hash. The slot holds the value as the kept transactions left
+//! it, loaded from the parent state when it is first asked for, and what the transaction at hand made of it. So a
+//! commit moves values between two fields, and nothing is looked up twice.
+
+use std::{
+    collections::BTreeSet,
+    fmt::Debug,
+    hash::Hash,
+    ops::{Bound, ControlFlow},
+};
+
+use foldhash::fast::RandomState;
+use indexmap::{IndexMap, map::Entry};
+
+use crate::{
+    access::AccessSet,
+    error::{AccessKind, BoxError, Undeclared},
+    outcome::Statistics,
+    state::{Changes, RangeSupport, State, is_empty_range},
+    value::{Amount, Bounds, Delta, Value},
+    view::{StateView, sealed::Sealed},
+    vm::Interrupt,
+};
+
+/// What is known of one key.
+struct Slot<V> {
+    /// The value before the transaction at hand; `None` until somebody asks.
+    kept: Option<Option<V>>,
+    /// Whether a kept transaction changed it.
+    changed: bool,
+    /// What the transaction at hand made of it.
+    pending: Option<Option<V>>,
+}
+
+/// Why a view interrupted a transaction.
+pub(super) enum Trouble {
+    State(BoxError),
+    Undeclared(Undeclared),
+    RangeUnsupported,
+}
+
+/// The state of a block under way.
+pub(super) struct Overlay<'a, K, V, S> {
+    state: &'a S,
+    // The hash is seeded anew in every process, so that nobody can prepare keys that collide. Results never depend on
+    // it: an `IndexMap` keeps the order of insertion.
+    slots: IndexMap<K, Slot<V>, RandomState>,
+    /// The slots with a pending value.
+    touched: Vec<usize>,
+    /// The keys that were ever written, in order; kept from the first range scan on.
+    ordered: Option<BTreeSet<K>>,
+    trouble: Option<Trouble>,
+    state_reads: usize,
+}
+
+impl<'a, K, V, S> Overlay<'a, K, V, S>
+where
+    K: Ord + Hash + Clone + Debug,
+    V: Value,
+    S: State<K, V>,
+{
+    pub(super) fn new(state: &'a S) -> Self {
+        Self {
+            state,
+            slots: IndexMap::default(),
+            touched: Vec::new(),
+            ordered: None,
+            trouble: None,
+            state_reads: 0,
+        }
+    }
+
+    /// A view for the next transaction. `declared` is its access set if that is exact.
+    pub(super) fn view<'o>(
+        &'o mut self,
+        declared: Option<&'o mut AccessSet<K>>,
+    ) -> View<'o, 'a, K, V, S> {
+        let declared = declared.map(|set| {
+            set.sort();
+            &*set
+        });
+        View {
+            overlay: self,
+            declared,
+        }
+    }
+
+    /// Why the view interrupted the transaction, if it did.
+    pub(super) fn take_trouble(&mut self) -> Option<Trouble> {
+        self.trouble.take()
+    }
+
+    /// Keeps the changes of the transaction at hand.
+    pub(super) fn commit(&mut self) {
+        for index in self.touched.drain(..) {
+            let slot = &mut self.slots[index];
+            slot.kept = slot.pending.take();
+            slot.changed = true;
+        }
+    }
+
+    /// Forgets the changes of the transaction at hand.
+    pub(super) fn discard(&mut self) {
+        for index in self.touched.drain(..) {
+            self.slots[index].pending = None;
+        }
+    }
+
+    pub(super) fn count(&self, statistics: &mut Statistics) {
+        statistics.keys = self.slots.len();
+        statistics.state_reads = self.state_reads;
+    }
+
+    /// The changes of the kept transactions.
+    pub(super) fn into_changes(self) -> Changes<K, V> {
+        let changes = self.slots.into_iter().filter(|(_, slot)| slot.changed);
+        Changes::from_unsorted(
+            changes
+                .map(|(key, slot)| (key, slot.kept.flatten()))
+                .collect(),
+        )
+    }
+
+    fn interrupt(&mut self, trouble: Trouble) -> Interrupt {
+        // The first reason counts if a VM goes on after an interrupt.
+        self.trouble.get_or_insert(trouble);
+        Interrupt::new()
+    }
+
+    /// The slot of `key`, whose value may not be loaded.
+    fn slot(&mut self, key: &K) -> (usize, &mut Slot<V>) {
+        // Most keys are known: look before cloning the key for an entry.
+        let index = match self.slots.get_index_of(key) {
+            Some(index) => index,
+            None => match self.slots.entry(key.clone()) {
+                Entry::Occupied(entry) => entry.index(),
+                Entry::Vacant(entry) => {
+                    let index = entry.index();
+                    entry.insert(Slot {
+                        kept: None,
+                        changed: false,
+                        pending: None,
+                    });
+                    index
+                }
+            },
+        };
+        (index, &mut self.slots[index])
+    }
+
+    /// The index of the slot of `key`, with its value loaded.
+    fn load(&mut self, key: &K) -> Result<usize, Interrupt> {
+        let (index, slot) = self.slot(key);
+        if slot.pending.is_none() && slot.kept.is_none() {
+            let value = self.state.get(key);
+            self.state_reads += 1;
+            match value {
+                Ok(value) => self.slots[index].kept = Some(value),
+                Err(error) => return Err(self.interrupt(Trouble::State(Box::new(error)))),
+            }
+        }
+        Ok(index)
+    }
+
+    /// The value of a loaded slot.
+    fn value(&self, index: usize) -> Option<&V> {
+        let slot = &self.slots[index];
+        let value = slot.pending.as_ref().or(slot.kept.as_ref());
+        value.and_then(Option::as_ref)
+    }
+
+    fn write(&mut self, index: usize, value: Option<V>) {
+        let slot = &mut self.slots[index];
+        if slot.pending.is_none() {
+            self.touched.push(index);
+        }
+        slot.pending = Some(value);
+        if let Some(ordered) = &mut self.ordered {
+            let (key, _) = self.slots.get_index(index).expect("the slot exists");
+            ordered.insert(key.clone());
+        }
+    }
+
+    /// Collects the keys that were written so far, in order.
+    fn order(&mut self) {
+        if self.ordered.is_none() {
+            let written = self
+                .slots
+                .iter()
+                .filter(|(_, slot)| slot.changed || slot.pending.is_some());
+            self.ordered = Some(written.map(|(key, _)| key.clone()).collect());
+        }
+    }
+
+    /// Merges the parent state's keys with those that were written since.
+    fn scan(
+        &mut self,
+        from: Bound<&K>,
+        to: Bound<&K>,
+        visit: &mut dyn FnMut(&K, &V) -> ControlFlow<()>,
+    ) -> Result<(), Interrupt> {
+        if is_empty_range(from, to) {
+            return Ok(());
+        }
+        self.order();
+        let ordered = self.ordered.as_ref().expect("it was just made");
+        let mut written = ordered.range((from, to)).peekable();
+        // What the block made of a key: `None` if nothing, because only discarded transactions wrote it.
+        let ours = |key: &K| {
+            let slot = &self.slots[key];
+            slot.pending
+                .as_ref()
+                .or(slot.kept.as_ref().filter(|_| slot.changed))
+        };
+        let mut flow = ControlFlow::Continue(());
+        let support = self.state.range(from, to, &mut |key, value| {
+            while let Some(earlier) = written.next_if(|&written| written < key) {
+                if let Some(Some(value)) = ours(earlier) {
+                    flow = visit(earlier, value);
+                    flow?;
+                }
+            }
+            let value = match written.next_if(|&written| written == key) {
+                Some(key) => ours(key).map_or(Some(value), Option::as_ref),
+                None => Some(value),
+            };
+            if let Some(value) = value {
+                flow = visit(key, value);
+            }
+            flow
+        });
+        match support {
+            Ok(RangeSupport::Visited) => {}
+            Ok(RangeSupport::Unsupported) => return Err(self.interrupt(Trouble::RangeUnsupported)),
+            Err(error) => return Err(self.interrupt(Trouble::State(Box::new(error)))),
+        }
+        if flow.is_continue() {
+            for key in written {
+                if let Some(Some(value)) = ours(key)
+                    && visit(key, value).is_break()
+                {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What one transaction sees of an [`Overlay`].
+pub(super) struct View<'o, 'a, K, V, S> {
+    overlay: &'o mut Overlay<'a, K, V, S>,
+    /// The sorted access set, if it is exact.
+    declared: Option<&'o AccessSet<K>>,
+}
+
+impl<K, V, S> View<'_, '_, K, V, S>
+where
+    K: Ord + Hash + Clone + Debug,
+    V: Value,
+    S: State<K, V>,
+{
+    #[inline]
+    fn check(&mut self, access: AccessKind, key: &K) -> Result<(), Interrupt> {
+        let Some(declared) = self.declared else {
+            return Ok(());
+        };
+        let allowed = match access {
+            AccessKind::Read => declared.allows_read(key),
+            AccessKind::Write => declared.allows_write(key),
+            AccessKind::Add => declared.allows_add(key),
+            AccessKind::Range => unreachable!("a range is not one key"),
+        };
+        if allowed {
+            return Ok(());
+        }
+        let key = format!("{key:?}");
+        let undeclared = Undeclared { access, key };
+        Err(self.overlay.interrupt(Trouble::Undeclared(undeclared)))
+    }
+
+    fn read(&mut self, key: &K) -> Result<Option<&V>, Interrupt> {
+        self.check(AccessKind::Read, key)?;
+        let index = self.overlay.load(key)?;
+        Ok(self.overlay.value(index))
+    }
+
+    fn write(&mut self, key: &K, value: Option<V>) -> Result<(), Interrupt> {
+        self.check(AccessKind::Write, key)?;
+        let (index, _) = self.overlay.slot(key);
+        self.overlay.write(index, value);
+        Ok(())
+    }
+}
+
+/// The number that a value is; zero if it is absent, `None` if it is not a number.
+fn number<V: Value>(value: Option<&V>) -> Option<V::Amount> {
+    match value {
+        None => Some(V::Amount::ZERO),
+        Some(value) => value.amount(),
+    }
+}
+
+impl<K, V, S> Sealed for View<'_, '_, K, V, S> {}
+
+impl<K, V, S> StateView<K, V> for View<'_, '_, K, V, S>
+where
+    K: Ord + Hash + Clone + Debug,
+    V: Value,
+    S: State<K, V>,
+{
+    fn get(&mut self, key: &K) -> Result<Option<V>, Interrupt> {
+        Ok(self.read(key)?.cloned())
+    }
+
+    fn contains(&mut self, key: &K) -> Result<bool, Interrupt> {
+        Ok(self.read(key)?.is_some())
+    }
+
+    fn at_least(&mut self, key: &K, amount: V::Amount) -> Result<bool, Interrupt> {
+        let number = number(self.read(key)?);
+        Ok(number.is_some_and(|number| number >= amount))
+    }
+
+    fn put(&mut self, key: &K, value: V) -> Result<(), Interrupt> {
+        self.write(key, Some(value))
+    }
+
+    fn delete(&mut self, key: &K) -> Result<(), Interrupt> {
+        self.write(key, None)
+    }
+
+    fn add_within(
+        &mut self,
+        key: &K,
+        delta: Delta<V::Amount>,
+        bounds: Bounds<V::Amount>,
+    ) -> Result<bool, Interrupt> {
+        self.check(AccessKind::Add, key)?;
+        let index = self.overlay.load(key)?;
+        let sum = number(self.overlay.value(index)).and_then(|number| delta.apply(number));
+        let Some(sum) = sum.filter(|sum| bounds.contains(*sum)) else {
+            return Ok(false);
+        };
+        self.overlay.write(index, V::from_amount(sum));
+        Ok(true)
+    }
+
+    fn range(
+        &mut self,
+        from: Bound<&K>,
+        to: Bound<&K>,
+        visit: &mut dyn FnMut(&K, &V) -> ControlFlow<()>,
+    ) -> Result<(), Interrupt> {
+        if let Some(declared) = self.declared
+            && !declared.allows_range(from, to)
+        {
+            let key = format!("{from:?}..{to:?}");
+            let access = AccessKind::Range;
+            let undeclared = Undeclared { access, key };
+            return Err(self.overlay.interrupt(Trouble::Undeclared(undeclared)));
+        }
+        self.overlay.scan(from, to, visit)
+    }
+}

@@ -1,0 +1,124 @@
+//! The plain in-order loop. It is the specification: every other executor must equal it.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use super::{
+    Executor,
+    fold::{Attempt, Fold, Settled},
+    overlay::{Overlay, Trouble},
+};
+use crate::{
+    access::{AccessSet, Trust},
+    block::Block,
+    error::{ExecuteError, ExecuteErrorKind},
+    outcome::{Outcome, Reason},
+    rule::OnUndeclared,
+    state::State,
+    vm::{Stop, Vm},
+};
+
+/// Executes transactions one after another, each on what those before it left.
+///
+/// It is what all other executors are compared with, and it is fast: on Ethereum blocks it costs no more than a plain
+/// loop over the interpreter. It uses the caller's thread only.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SerialExecutor(());
+
+impl SerialExecutor {
+    /// An executor. It holds nothing: making one is free.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(())
+    }
+}
+
+impl Executor for SerialExecutor {
+    fn execute<V: Vm, S: State<V::Key, V::Value>>(
+        &self,
+        block: Block<'_, V, S>,
+    ) -> Result<Outcome<V>, ExecuteError> {
+        let Block {
+            number,
+            vm,
+            state,
+            transactions,
+            rules,
+            on_failure,
+            on_undeclared,
+            on_commit,
+            cancel,
+        } = block;
+        let mut overlay = Overlay::new(state);
+        let mut fold = Fold::new(transactions, rules, on_failure, on_commit);
+        let mut scratch = V::Scratch::default();
+        let mut declared = AccessSet::new();
+
+        while let Some((index, transaction)) = fold.next() {
+            let fail = |kind| ExecuteError::new(number, Some(index), kind);
+            if cancel.as_ref().is_some_and(|token| token.is_cancelled()) {
+                return Err(fail(ExecuteErrorKind::Cancelled));
+            }
+            if !fold.admit(index, transaction) {
+                continue;
+            }
+
+            let attempt = catch_unwind(AssertUnwindSafe(|| {
+                declared.clear();
+                let exact = vm.accesses(transaction, &mut declared) == Trust::Exact;
+                let mut view = overlay.view(exact.then_some(&mut declared));
+                vm.execute(transaction, &mut view, &mut scratch)
+            }));
+            fold.statistics.attempts += 1;
+
+            // What the view objected to counts, whatever the VM made of it: even a panic.
+            let attempt: Attempt<V> = match (overlay.take_trouble(), attempt) {
+                (Some(Trouble::Undeclared(undeclared)), _) => match on_undeclared {
+                    OnUndeclared::FailTransaction => Err(Reason::Undeclared(undeclared)),
+                    OnUndeclared::Abort => {
+                        return Err(fail(ExecuteErrorKind::Undeclared(undeclared)));
+                    }
+                },
+                (Some(Trouble::State(error)), _) => {
+                    return Err(fail(ExecuteErrorKind::State(error)));
+                }
+                (Some(Trouble::RangeUnsupported), _) => {
+                    return Err(fail(ExecuteErrorKind::RangeUnsupported));
+                }
+                (None, Err(panic)) => {
+                    return Err(fail(ExecuteErrorKind::Panicked(panic_message(&*panic))));
+                }
+                (None, Ok(Ok(output))) => Ok(output),
+                (None, Ok(Err(Stop::Failed(error)))) => Err(Reason::Failed(error)),
+                (None, Ok(Err(Stop::Interrupted(_)))) => {
+                    return Err(fail(ExecuteErrorKind::StrayInterrupt));
+                }
+            };
+            match fold.settle(index, transaction, attempt) {
+                Settled::Keep => overlay.commit(),
+                Settled::Discard => overlay.discard(),
+            }
+        }
+
+        let (transactions, mut statistics) = fold.finish();
+        overlay.count(&mut statistics);
+        Ok(Outcome {
+            transactions,
+            changes: overlay.into_changes(),
+            statistics,
+        })
+    }
+}
+
+/// The message of a panic, as far as it has one.
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    if let Some(message) = panic.downcast_ref::<&'static str>() {
+        (*message).to_owned()
+    } else if let Some(message) = panic.downcast_ref::<String>() {
+        message.clone()
+    } else {
+        "no message".to_owned()
+    }
+}

@@ -1,0 +1,228 @@
+//! The parent state that a block starts from, and the changes that it ends with.
+
+use std::{
+    collections::{BTreeMap, btree_map},
+    convert::Infallible,
+    error::Error,
+    ops::{Bound, ControlFlow},
+};
+
+/// The state before the block. It does not change while the block executes.
+///
+/// Workers read it at the same time, hence `Sync`. A slow implementation, on a disk say, should answer concurrent reads
+/// concurrently: overlapping them is what parallel execution gains most from.
+pub trait State<K, V>: Sync {
+    /// Why the state could not answer. It ends the block with [`ExecuteErrorKind::State`](crate::ExecuteErrorKind::State).
+    type Error: Error + Send + Sync + 'static;
+
+    /// The value of `key`, or `None` if it is absent. Must give the same answer every time.
+    fn get(&self, key: &K) -> Result<Option<V>, Self::Error>;
+
+    /// Visits the present keys between `from` and `to` in ascending order until `visit` breaks.
+    ///
+    /// The default says that this state has no order; a VM that scans ranges on it gets
+    /// [`ExecuteErrorKind::RangeUnsupported`](crate::ExecuteErrorKind::RangeUnsupported).
+    fn range(
+        &self,
+        from: Bound<&K>,
+        to: Bound<&K>,
+        visit: &mut dyn FnMut(&K, &V) -> ControlFlow<()>,
+    ) -> Result<RangeSupport, Self::Error> {
+        let _ = (from, to, visit);
+        Ok(RangeSupport::Unsupported)
+    }
+}
+
+/// Whether a [`State`] can visit ranges.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RangeSupport {
+    /// The range was visited.
+    Visited,
+    /// The state has no order of keys.
+    Unsupported,
+}
+
+/// Whether no key can lie between `from` and `to`.
+pub(crate) fn is_empty_range<K: Ord>(from: Bound<&K>, to: Bound<&K>) -> bool {
+    match (from, to) {
+        (Bound::Included(from), Bound::Included(to)) => from > to,
+        (
+            Bound::Included(from) | Bound::Excluded(from),
+            Bound::Included(to) | Bound::Excluded(to),
+        ) => from >= to,
+        _ => false,
+    }
+}
+
+/// A state in memory, in key order: for tests, examples and small users.
+///
+/// # Examples
+///
+/// ```
+/// use pleach::{MemoryState, State};
+///
+/// let state: MemoryState<_, _> = [("alice", 5_u64)].into_iter().collect();
+/// assert_eq!(State::get(&state, &"alice")?, Some(5));
+/// # Ok::<(), std::convert::Infallible>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MemoryState<K, V>(BTreeMap<K, V>);
+
+impl<K, V> Default for MemoryState<K, V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K, V> MemoryState<K, V> {
+    /// A state in which every key is absent.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// The number of present keys.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether every key is absent.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The present keys and their values, in key order.
+    pub fn iter(&self) -> btree_map::Iter<'_, K, V> {
+        self.0.iter()
+    }
+}
+
+impl<K: Ord, V> MemoryState<K, V> {
+    /// Sets the value of `key` and returns the one before.
+    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+        self.0.insert(key, value)
+    }
+
+    /// Removes `key` and returns its value.
+    pub fn remove(&mut self, key: &K) -> Option<V> {
+        self.0.remove(key)
+    }
+
+    /// Applies what a block changed. Takes O(changes * log(keys)).
+    pub fn apply(&mut self, changes: Changes<K, V>) {
+        for (key, value) in changes {
+            match value {
+                Some(value) => self.0.insert(key, value),
+                None => self.0.remove(&key),
+            };
+        }
+    }
+}
+
+impl<K: Ord, V> FromIterator<(K, V)> for MemoryState<K, V> {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+impl<'a, K, V> IntoIterator for &'a MemoryState<K, V> {
+    type Item = (&'a K, &'a V);
+    type IntoIter = btree_map::Iter<'a, K, V>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl<K: Ord + Sync, V: Clone + Sync> State<K, V> for MemoryState<K, V> {
+    type Error = Infallible;
+
+    fn get(&self, key: &K) -> Result<Option<V>, Infallible> {
+        Ok(self.0.get(key).cloned())
+    }
+
+    fn range(
+        &self,
+        from: Bound<&K>,
+        to: Bound<&K>,
+        visit: &mut dyn FnMut(&K, &V) -> ControlFlow<()>,
+    ) -> Result<RangeSupport, Infallible> {
+        // `BTreeMap::range` panics on such bounds.
+        if !is_empty_range(from, to) {
+            for (key, value) in self.0.range((from, to)) {
+                if visit(key, value).is_break() {
+                    break;
+                }
+            }
+        }
+        Ok(RangeSupport::Visited)
+    }
+}
+
+/// What a block changed: the keys that an executed transaction put, deleted or added to, each with its final value
+/// (`None` is absent), in ascending key order.
+///
+/// A key that was changed and changed back is in it, with its old value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Changes<K, V>(Vec<(K, Option<V>)>);
+
+impl<K, V> Default for Changes<K, V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<K: Ord, V> Changes<K, V> {
+    /// Sorts changes that hold each key once.
+    pub(crate) fn from_unsorted(mut changes: Vec<(K, Option<V>)>) -> Self {
+        changes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        debug_assert!(changes.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        Self(changes)
+    }
+
+    /// The final value of `key` if it was changed: `Some(None)` means that it was made absent. Takes O(log n).
+    #[must_use]
+    pub fn get(&self, key: &K) -> Option<Option<&V>> {
+        let index = self.0.binary_search_by(|(other, _)| other.cmp(key)).ok()?;
+        Some(self.0[index].1.as_ref())
+    }
+}
+
+impl<K, V> Changes<K, V> {
+    /// The number of changed keys.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing was changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The changed keys and their final values, in key order.
+    pub fn iter(&self) -> std::slice::Iter<'_, (K, Option<V>)> {
+        self.0.iter()
+    }
+}
+
+impl<K, V> IntoIterator for Changes<K, V> {
+    type Item = (K, Option<V>);
+    type IntoIter = std::vec::IntoIter<(K, Option<V>)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a, K, V> IntoIterator for &'a Changes<K, V> {
+    type Item = &'a (K, Option<V>);
+    type IntoIter = std::slice::Iter<'a, (K, Option<V>)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
