@@ -1,0 +1,323 @@
+//! Ethereum blocks: decoded, made ready for an executor, and executed.
+
+use alloy_consensus::{Header, TxEnvelope};
+use alloy_eips::eip4895::{Withdrawal, Withdrawals};
+use alloy_hardforks::EthereumHardforks;
+use alloy_primitives::{Address, B256};
+use alloy_rpc_types_eth::Transaction as RpcTransaction;
+use pleach::{Block, CancelToken, ExecuteError, Executor, OnFailure, Outcome, Reason, TxOutcome};
+use revm::primitives::hardfork::SpecId;
+use serde::Deserialize;
+
+use crate::{
+    receipt::{BlockResult, collect},
+    rule::GasRule,
+    spec::ChainSpec,
+    state::{EvmState, StateUnder},
+    transaction::{Transaction, TransactionError, recover_senders},
+    vm::BlockVm,
+};
+
+/// A block as it came from a file or a node.
+#[derive(Clone, Debug)]
+pub struct EvmBlock {
+    /// Its header.
+    pub header: Header,
+    /// The hash that it was given under.
+    pub hash: B256,
+    /// Its signed transactions, in order.
+    pub transactions: Vec<TxEnvelope>,
+    /// The senders that it was given with, one for each transaction.
+    pub senders: Vec<Address>,
+    /// The headers of its uncles, as far as they are known: a node gives only their hashes with the block.
+    pub ommers: Vec<Header>,
+    /// Its withdrawals, `None` before Shanghai.
+    pub withdrawals: Option<Vec<Withdrawal>>,
+}
+
+/// A block of JSON is not what `eth_getBlockByNumber` returns.
+#[derive(Debug, thiserror::Error)]
+#[error("{at}: {source}")]
+pub struct DecodeError {
+    /// Where in the block.
+    at: String,
+    source: serde_json::Error,
+}
+
+impl DecodeError {
+    /// Decodes `json` at a place that errors name.
+    pub(crate) fn decode<'a, T: Deserialize<'a>>(at: &str, json: &'a str) -> Result<T, Self> {
+        let mut deserializer = serde_json::Deserializer::from_str(json);
+        serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+            let path = error.path().to_string();
+            let at = if path == "." {
+                at.to_owned()
+            } else {
+                format!("{at}.{path}")
+            };
+            Self {
+                at,
+                source: error.into_inner(),
+            }
+        })
+    }
+}
+
+/// The parts of a block of JSON that are not in its header.
+#[derive(Deserialize)]
+struct Parts<'a> {
+    hash: B256,
+    #[serde(borrow, default)]
+    transactions: Vec<&'a serde_json::value::RawValue>,
+    withdrawals: Option<Withdrawals>,
+}
+
+impl EvmBlock {
+    /// Decodes what `eth_getBlockByNumber(number, true)` returns. `ommers` are the headers of its uncles, if known.
+    ///
+    /// # Errors
+    ///
+    /// If a field is missing or of the wrong kind. The error names it.
+    pub fn from_rpc(json: &str, ommers: Vec<Header>) -> Result<Self, DecodeError> {
+        let header = DecodeError::decode("block", json)?;
+        let parts: Parts<'_> = DecodeError::decode("block", json)?;
+        let mut transactions = Vec::with_capacity(parts.transactions.len());
+        let mut senders = Vec::with_capacity(parts.transactions.len());
+        for (index, raw) in parts.transactions.iter().enumerate() {
+            let at = format!("block.transactions[{index}]");
+            let transaction: RpcTransaction = DecodeError::decode(&at, raw.get())?;
+            let (transaction, sender) = transaction.inner.into_parts();
+            transactions.push(transaction);
+            senders.push(sender);
+        }
+        Ok(Self {
+            header,
+            hash: parts.hash,
+            transactions,
+            senders,
+            ommers,
+            withdrawals: parts.withdrawals.map(Withdrawals::into_inner),
+        })
+    }
+
+    /// Makes the block ready for execution under the rules of `spec`: recovers the senders, on all of rayon's threads.
+    ///
+    /// # Errors
+    ///
+    /// If a signature has no sender.
+    pub fn prepare(&self, spec: &ChainSpec) -> Result<PreparedBlock<'_>, BlockError> {
+        let number = self.header.number;
+        let homestead = spec.is_homestead_active_at_block(number);
+        let recovered = recover_senders(&self.transactions, homestead)
+            .into_iter()
+            .enumerate()
+            .map(|(transaction, sender)| sender.ok_or(BlockError::Signature { transaction }))
+            .collect::<Result<Vec<_>, _>>()?;
+
+        let withdrawals = self.withdrawals.as_deref().unwrap_or_default();
+        let vm = BlockVm::new(spec, &self.header, &self.ommers, withdrawals);
+        let signed = self
+            .transactions
+            .iter()
+            .zip(&recovered)
+            .map(|(transaction, sender)| Transaction::signed(transaction, *sender));
+        let begin = vm.has_begin().then(Transaction::begin);
+        let end = vm.has_end().then(Transaction::end);
+        let steps = begin.into_iter().chain(signed).chain(end).collect();
+        Ok(PreparedBlock {
+            block: self,
+            steps,
+            blob_gas_limit: spec
+                .blob_params(self.header.timestamp)
+                .map_or(0, |params| params.max_blob_gas_per_block()),
+            byzantium: spec.is_byzantium_active_at_block(number),
+            deposit_contract: alloy_evm::eth::spec::EthExecutorSpec::deposit_contract_address(spec),
+            requests: spec.is_prague_active_at_timestamp(self.header.timestamp),
+            vm,
+            recovered,
+        })
+    }
+}
+
+/// A block that is ready for execution.
+#[derive(Debug)]
+pub struct PreparedBlock<'a> {
+    pub(crate) block: &'a EvmBlock,
+    vm: BlockVm,
+    /// The signed transactions, with the protocol's steps around them.
+    steps: Vec<Transaction>,
+    /// The senders that the signatures give.
+    pub(crate) recovered: Vec<Address>,
+    blob_gas_limit: u64,
+    /// Whether receipts hold a status, and not a state root.
+    pub(crate) byzantium: bool,
+    /// Whether the block carries requests (EIP-7685).
+    pub(crate) requests: bool,
+    pub(crate) deposit_contract: Option<Address>,
+}
+
+impl PreparedBlock<'_> {
+    /// The block.
+    #[must_use]
+    pub fn block(&self) -> &EvmBlock {
+        self.block
+    }
+
+    /// The VM that executes it.
+    #[must_use]
+    pub fn vm(&self) -> &BlockVm {
+        &self.vm
+    }
+
+    /// What it executes: its transactions, with the protocol's own steps before and after, where there are any.
+    #[must_use]
+    pub fn steps(&self) -> &[Transaction] {
+        &self.steps
+    }
+
+    /// `state` as this block sees it.
+    #[must_use]
+    pub fn view<'s>(&self, state: &'s EvmState) -> StateUnder<'s> {
+        state.under(self.vm.spec_id())
+    }
+
+    /// The block as a validator executes it: within its gas limit, and valid as a whole or not at all.
+    pub fn to_pleach<'s>(
+        &'s self,
+        state: &'s StateUnder<'s>,
+    ) -> Block<'s, BlockVm, StateUnder<'s>> {
+        let header = &self.block.header;
+        Block::new(&self.vm, state, &self.steps)
+            .number(header.number)
+            .rule(GasRule::new(header.gas_limit, self.blob_gas_limit))
+            .on_failure(OnFailure::Fatal)
+    }
+
+    /// Executes the block on `state`, as a validator does, and collects its receipts.
+    ///
+    /// # Errors
+    ///
+    /// [`BlockError::Invalid`] names the first transaction that cannot be part of this block; everything else is the
+    /// state's or the caller's.
+    pub fn execute(
+        &self,
+        executor: &impl Executor,
+        state: &EvmState,
+        cancel: &CancelToken,
+    ) -> Result<BlockResult, BlockError> {
+        let state = self.view(state);
+        let outcome = executor
+            .execute(self.to_pleach(&state).cancel(cancel))
+            .map_err(|error| self.locate(error))?;
+        self.finish(outcome)
+    }
+
+    /// Turns an outcome into receipts and what else the header commits to.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Self::execute), if a transaction was fatal.
+    pub fn finish(&self, outcome: Outcome<BlockVm>) -> Result<BlockResult, BlockError> {
+        let Outcome {
+            mut transactions,
+            changes,
+            statistics,
+        } = outcome;
+        if let Some(TxOutcome::Fatal(_)) = transactions.last() {
+            let index = transactions.len() - 1;
+            let Some(TxOutcome::Fatal(reason)) = transactions.pop() else {
+                unreachable!("the last entry was just looked at");
+            };
+            let transaction = self.signed_index(index);
+            return Err(BlockError::Invalid {
+                transaction,
+                reason: Box::new(reason),
+            });
+        }
+        collect(self, transactions, changes, statistics)
+    }
+
+    /// Applies the changes of this block to the state that it was executed on.
+    pub fn apply(&self, result: &BlockResult, state: &mut EvmState) {
+        state.apply(&result.changes, self.vm.spec_id());
+    }
+
+    /// Whether growing the state has a gas limit of its own.
+    pub(crate) fn is_amsterdam(&self) -> bool {
+        self.vm.spec_id().is_enabled_in(SpecId::AMSTERDAM)
+    }
+
+    /// The index of a step among the signed transactions.
+    fn signed_index(&self, step: usize) -> Option<usize> {
+        self.steps.get(step).filter(|step| step.is_signed())?;
+        Some(step - usize::from(self.vm.has_begin()))
+    }
+
+    fn locate(&self, error: ExecuteError) -> BlockError {
+        let transaction = error.transaction().and_then(|step| self.signed_index(step));
+        BlockError::Execute { transaction, error }
+    }
+}
+
+/// A block cannot be executed, or is not valid.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BlockError {
+    /// The signature of a transaction has no sender.
+    Signature {
+        /// Its index.
+        transaction: usize,
+    },
+    /// A transaction cannot be part of the block.
+    Invalid {
+        /// Its index; `None` for the protocol's own steps.
+        transaction: Option<usize>,
+        /// Why.
+        reason: Box<Reason<TransactionError>>,
+    },
+    /// The block could not be executed.
+    Execute {
+        /// The index of the transaction at which that happened; `None` for the protocol's own steps.
+        transaction: Option<usize>,
+        /// Why.
+        error: ExecuteError,
+    },
+    /// The logs of the deposit contract cannot be read as deposits (EIP-6110).
+    Deposits(String),
+}
+
+impl std::fmt::Display for BlockError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            BlockError::Signature { transaction } => {
+                write!(f, "transaction {transaction}: its signature has no sender")
+            }
+            BlockError::Invalid {
+                transaction: Some(index),
+                reason,
+            } => write!(f, "transaction {index} is not valid here: {reason}"),
+            BlockError::Invalid {
+                transaction: None,
+                reason,
+            } => write!(f, "the protocol's own step failed: {reason}"),
+            BlockError::Execute { transaction, error } => {
+                if let Some(transaction) = transaction {
+                    write!(f, "transaction {transaction}: ")?;
+                }
+                write!(f, "{}", error.kind())
+            }
+            BlockError::Deposits(message) => write!(f, "deposits: {message}"),
+        }
+    }
+}
+
+impl std::error::Error for BlockError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            // Its message is part of ours; what caused it is not.
+            BlockError::Execute { error, .. } => error.source(),
+            BlockError::Invalid { reason, .. } => reason.source(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The keys of Ethereum's state, as fine as conflicts between transactions really are.
+//!
+//! A transaction that pays an account touches its balance and nothing else; one that calls it reads its code; only its
+//! owner's transactions look at its nonce. Each of these is a key of its own, and so is every storage slot.
+
+use std::hash::{Hash, Hasher};
+
+use alloy_primitives::{Address, U256};
+
+/// One location of Ethereum's state.
+///
+/// Keys are ordered by account, so that all that a block changed of one account stands together.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Key {
+    /// A part of an account.
+    Account(Address, Part),
+    /// The hash of the block with this number, one of the 256 before the block that is executed.
+    BlockHash(u64),
+}
+
+/// A part of an account.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Part {
+    /// Its balance in wei: a number, absent if zero.
+    Balance,
+    /// Its nonce: a number, absent if zero.
+    Nonce,
+    /// Its code and its life-cycle, see [`Value::Code`](crate::Value::Code) and
+    /// [`Value::Existing`](crate::Value::Existing).
+    Code,
+    /// How often its storage was wiped in this block: a number, absent if never. See [`Slot`](Part::Slot).
+    Incarnation,
+    /// One word of its storage: a number, absent if zero.
+    ///
+    /// Wiping a storage, however large, moves the account to the next incarnation, in which all slots are absent. The
+    /// parent state knows incarnation 0 only.
+    Slot {
+        /// The incarnation in which the word was written.
+        incarnation: u32,
+        /// The position.
+        slot: U256,
+    },
+}
+
+impl Key {
+    pub(crate) const fn balance(address: Address) -> Self {
+        Key::Account(address, Part::Balance)
+    }
+
+    pub(crate) const fn nonce(address: Address) -> Self {
+        Key::Account(address, Part::Nonce)
+    }
+
+    pub(crate) const fn code(address: Address) -> Self {
+        Key::Account(address, Part::Code)
+    }
+
+    pub(crate) const fn incarnation(address: Address) -> Self {
+        Key::Account(address, Part::Incarnation)
+    }
+
+    pub(crate) const fn slot(address: Address, incarnation: u32, slot: U256) -> Self {
+        Key::Account(address, Part::Slot { incarnation, slot })
+    }
+}
+
+impl Hash for Key {
+    // Whole words instead of the derived byte strings: this is the one hash that every access to the state costs.
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        match self {
+            Key::Account(address, part) => {
+                let word = |at: usize| {
+                    u64::from_le_bytes(address[at..at + 8].try_into().expect("eight bytes"))
+                };
+                hasher.write_u64(word(0));
+                hasher.write_u64(word(8));
+                let tail = u32::from_le_bytes(address[16..].try_into().expect("four bytes"));
+                let (tag, incarnation) = match part {
+                    Part::Balance => (0, 0),
+                    Part::Nonce => (1, 0),
+                    Part::Code => (2, 0),
+                    Part::Incarnation => (3, 0),
+                    Part::Slot { incarnation, .. } => (4, *incarnation),
+                };
+                hasher.write_u64(u64::from(tail) << 32 | u64::from(incarnation) << 3 | tag);
+                if let Part::Slot { slot, .. } = part {
+                    for limb in slot.as_limbs() {
+                        hasher.write_u64(*limb);
+                    }
+                }
+            }
+            Key::BlockHash(number) => hasher.write_u64(*number),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Ethereum blocks for the [Pleach](pleach) runtime, on [revm](https://github.com/bluealloy/revm).
+//!
+//! A block is decoded, made ready ([`EvmBlock::prepare`] recovers the senders), executed by any
+//! [`Executor`](pleach::Executor), and compared with its own header:
+//!
+//! ```
+//! use pleach::{CancelToken, SerialExecutor};
+//! use pleach_evm::{check, sample};
+//!
+//! let chain = sample::chain();
+//! let mut state = chain.genesis;
+//! let block = &chain.blocks[0];
+//! let prepared = block.prepare(&chain.spec)?;
+//! let result = prepared.execute(&SerialExecutor::new(), &state, &CancelToken::new())?;
+//! prepared.apply(&result, &mut state);
+//! for check in check(&prepared, &result, Some(&state)) {
+//!     assert_ne!(check.result.passed(), Some(false), "{check:?}");
+//! }
+//! # Ok::<(), pleach_evm::BlockError>(())
+//! ```
+//!
+//! # How fine the keys are
+//!
+//! What transactions conflict on decides how far parallel execution can go. Balance, nonce, code, storage slots, and
+//! the wiping of a storage are separate [keys](Key). Payments and fees are adds, which never wait for each other, and the
+//! question whether a sender can pay is a predicate. Only a program that looks at a balance (BALANCE, SELFBALANCE,
+//! SELFDESTRUCT) reads it. See `journal.rs` for how revm is brought to that without changing it.
+//!
+//! From Amsterdam on balances and nonces are read whole when an account is loaded: its rules look at them in more places.
+
+mod block;
+mod check;
+mod database;
+mod engine;
+mod file;
+mod handler;
+mod journal;
+mod key;
+mod receipt;
+mod root;
+mod rule;
+#[cfg(feature = "sample")]
+pub mod sample;
+mod settle;
+mod spec;
+mod state;
+mod system;
+mod transaction;
+mod value;
+mod vm;
+
+pub use block::{BlockError, DecodeError, EvmBlock, PreparedBlock};
+pub use check::{Check, CheckResult, check};
+pub use engine::Scratch;
+pub use file::{BlockFile, Chain, Content, FileError, FileErrorKind};
+pub use key::{Key, Part};
+pub use receipt::{BlockResult, ExecutionSummary, Receipt};
+pub use rule::{GasExceeded, GasRule};
+pub use spec::ChainSpec;
+pub use state::{EvmState, StateError, StateUnder};
+pub use transaction::{Execution, Output, Transaction, TransactionError, recover_senders};
+pub use value::{Code, Value, Wei};
+pub use vm::BlockVm;

@@ -1,0 +1,195 @@
+//! What a transaction changed, from revm's journal to Pleach's view.
+
+use alloy_primitives::{Address, KECCAK256_EMPTY, U256};
+use pleach::Delta;
+use revm::state::Account;
+
+use crate::{
+    database::{Before, PLACEHOLDER_BALANCE, ViewDatabase, ViewError},
+    journal::LazyJournal,
+    key::Key,
+    value::{Code, Value, Wei},
+};
+
+/// Whether the changes are in the view.
+#[must_use]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Settled {
+    /// They are.
+    Done,
+    /// None is: an account that nobody looked at got more than fits into 256 bits.
+    Overflowed,
+}
+
+/// Writes what the transaction changed. `beneficiary` gets the fees that were not settled through its account.
+pub(crate) fn settle(
+    journal: &mut LazyJournal<'_>,
+    beneficiary: Address,
+) -> Result<Settled, ViewError> {
+    if journal.overflowed {
+        return Ok(Settled::Overflowed);
+    }
+    let state = &journal.inner.state;
+    let database = &mut journal.database;
+
+    // Adds first: they alone can be refused, and can be taken back.
+    let mut adds = Vec::with_capacity(4);
+    for loaded in &database.loaded {
+        let Some(account) = state.get(&loaded.address) else {
+            continue;
+        };
+        if loaded.balance.is_none() && account.info.balance != PLACEHOLDER_BALANCE {
+            adds.push((loaded.address, change(account.info.balance)));
+        }
+    }
+    if !journal.fees.is_zero() {
+        adds.push((beneficiary, Delta::Plus(Wei(journal.fees))));
+    }
+    for (count, (address, delta)) in adds.iter().enumerate() {
+        if !database.view.add(&Key::balance(*address), *delta)? {
+            for (address, delta) in &adds[..count] {
+                database
+                    .view
+                    .add(&Key::balance(*address), inverse(*delta))?;
+            }
+            return Ok(Settled::Overflowed);
+        }
+    }
+
+    // In the order of loading, which is the same on every run; that of the journal's map is not.
+    for index in 0..database.loaded.len() {
+        let address = database.loaded[index].address;
+        if let Some(account) = state.get(&address).filter(|account| account.is_touched()) {
+            settle_account(database, index, account)?;
+        }
+    }
+    Ok(Settled::Done)
+}
+
+fn change(balance: U256) -> Delta<Wei> {
+    if balance > PLACEHOLDER_BALANCE {
+        Delta::Plus(Wei(balance - PLACEHOLDER_BALANCE))
+    } else {
+        Delta::Minus(Wei(PLACEHOLDER_BALANCE - balance))
+    }
+}
+
+fn inverse(delta: Delta<Wei>) -> Delta<Wei> {
+    match delta {
+        Delta::Plus(amount) => Delta::Minus(amount),
+        Delta::Minus(amount) => Delta::Plus(amount),
+    }
+}
+
+fn settle_account(
+    database: &mut ViewDatabase<'_>,
+    index: usize,
+    account: &Account,
+) -> Result<(), ViewError> {
+    let loaded = &database.loaded[index];
+    let (address, balance, nonce) = (loaded.address, loaded.balance, loaded.nonce);
+    let before = loaded.before.clone();
+    if account.is_selfdestructed() {
+        put_number(database, Key::balance(address), balance, U256::ZERO)?;
+        // Only contracts that were created or called self-destruct: nobody may have looked at their nonce.
+        database.view.delete(&Key::nonce(address))?;
+        database.view.delete(&Key::code(address))?;
+        return wipe(database, index);
+    }
+
+    let info = &account.info;
+    if balance.is_some() {
+        put_number(database, Key::balance(address), balance, info.balance)?;
+    }
+    if let Some(nonce) = nonce {
+        let before = Some(U256::from(nonce));
+        put_number(
+            database,
+            Key::nonce(address),
+            before,
+            U256::from(info.nonce),
+        )?;
+    }
+    settle_code(database, address, &before, account)?;
+
+    if account.is_created() {
+        wipe(database, index)?;
+    }
+    let changed = account.storage.iter().filter(|(_, slot)| slot.is_changed());
+    let mut incarnation = None;
+    for (slot, word) in changed {
+        let incarnation = match incarnation {
+            Some(incarnation) => incarnation,
+            None => {
+                let found = database.incarnation(index)? + u32::from(account.is_created());
+                *incarnation.insert(found)
+            }
+        };
+        put(
+            database,
+            Key::slot(address, incarnation, *slot),
+            Value::from_number(word.present_value),
+        )?;
+    }
+    Ok(())
+}
+
+/// The code and the life-cycle of a touched account that was not destroyed.
+fn settle_code(
+    database: &mut ViewDatabase<'_>,
+    address: Address,
+    before: &Before,
+    account: &Account,
+) -> Result<(), ViewError> {
+    let hash = account.info.code_hash;
+    let after = if hash != KECCAK256_EMPTY && !hash.is_zero() {
+        if matches!(before, Before::Code(before) if *before == hash) {
+            return Ok(());
+        }
+        let bytecode = account.info.code.clone().unwrap_or_default();
+        Some(Value::Code(Code { bytecode, hash }))
+    } else if database.clearing {
+        // Touched, the account exists by its balance and nonce, or no longer.
+        if matches!(before, Before::Unmarked) {
+            return Ok(());
+        }
+        None
+    } else {
+        if matches!(before, Before::Existing) {
+            return Ok(());
+        }
+        Some(Value::Existing)
+    };
+    put(database, Key::code(address), after)
+}
+
+/// Moves the account to a new incarnation, with an empty storage.
+fn wipe(database: &mut ViewDatabase<'_>, index: usize) -> Result<(), ViewError> {
+    let next = U256::from(database.incarnation(index)? + 1);
+    let key = Key::incarnation(database.loaded[index].address);
+    put(database, key, Value::from_number(next))
+}
+
+fn put_number(
+    database: &mut ViewDatabase<'_>,
+    key: Key,
+    before: Option<U256>,
+    after: U256,
+) -> Result<(), ViewError> {
+    if before == Some(after) {
+        return Ok(());
+    }
+    put(database, key, Value::from_number(after))
+}
+
+pub(crate) fn put(
+    database: &mut ViewDatabase<'_>,
+    key: Key,
+    value: Option<Value>,
+) -> Result<(), ViewError> {
+    match value {
+        Some(value) => database.view.put(&key, value)?,
+        None => database.view.delete(&key)?,
+    }
+    Ok(())
+}

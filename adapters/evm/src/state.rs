@@ -1,0 +1,272 @@
+//! Ethereum's accounts in memory: the parent state of blocks, whole or as much of it as a block needs.
+
+use alloy_genesis::Genesis;
+use alloy_primitives::{
+    Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256,
+    map::{AddressMap, B256Map, HashMap},
+};
+use pleach::{Changes, State};
+use revm::primitives::hardfork::SpecId;
+
+use crate::{
+    key::{Key, Part},
+    value::{Code, Value},
+};
+
+/// An account as a state holds it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Account {
+    pub(crate) balance: U256,
+    pub(crate) nonce: u64,
+    /// The hash of its code, `None` without code.
+    pub(crate) code: Option<B256>,
+    pub(crate) storage: HashMap<U256, U256>,
+}
+
+impl Account {
+    fn is_empty(&self) -> bool {
+        self.balance.is_zero() && self.nonce == 0 && self.code.is_none()
+    }
+}
+
+/// Accounts, codes and block hashes in memory.
+///
+/// # Examples
+///
+/// ```
+/// use pleach_evm::EvmState;
+/// use alloy_primitives::{Address, U256};
+///
+/// let mut state = EvmState::default();
+/// let alice = Address::repeat_byte(1);
+/// state.insert_account(alice, U256::from(10), 0, None, []);
+/// assert_eq!(state.balance(alice), U256::from(10));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct EvmState {
+    pub(crate) accounts: AddressMap<Account>,
+    codes: B256Map<Code>,
+    block_hashes: HashMap<u64, B256>,
+}
+
+/// The state does not hold what a block needs.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// An account has code, but the code is not there.
+    #[error("the code of account {address}, with hash {hash}, is missing")]
+    MissingCode {
+        /// The account.
+        address: Address,
+        /// The hash of its code.
+        hash: B256,
+    },
+    /// The hash of an earlier block is not there.
+    #[error("the hash of block {0} is missing")]
+    MissingBlockHash(u64),
+    /// Code does not have the hash that it was given for.
+    #[error("code does not match its hash: expected {expected}, found {found}")]
+    WrongCodeHash {
+        /// The hash that it should have.
+        expected: B256,
+        /// The hash that it has.
+        found: B256,
+    },
+}
+
+impl EvmState {
+    /// Adds an account or replaces it. `code` is the hash of its code, which [`insert_code`](Self::insert_code) brings.
+    pub fn insert_account(
+        &mut self,
+        address: Address,
+        balance: U256,
+        nonce: u64,
+        code: Option<B256>,
+        storage: impl IntoIterator<Item = (U256, U256)>,
+    ) {
+        let account = Account {
+            balance,
+            nonce,
+            code: code.filter(|hash| *hash != KECCAK256_EMPTY),
+            storage: storage
+                .into_iter()
+                .filter(|(_, word)| !word.is_zero())
+                .collect(),
+        };
+        self.accounts.insert(address, account);
+    }
+
+    /// Adds code under its hash.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::WrongCodeHash`] if it has another hash.
+    pub fn insert_code(&mut self, hash: B256, code: Bytes) -> Result<(), StateError> {
+        let found = keccak256(&code);
+        if found != hash {
+            let expected = hash;
+            return Err(StateError::WrongCodeHash { expected, found });
+        }
+        self.codes.insert(hash, Code::new(code, hash));
+        Ok(())
+    }
+
+    /// The state that a genesis file describes.
+    #[must_use]
+    pub fn from_genesis(genesis: &Genesis) -> Self {
+        let mut state = Self::default();
+        for (address, account) in &genesis.alloc {
+            let code = account.code.as_ref().map(|code| {
+                let hash = keccak256(code);
+                state.codes.insert(hash, Code::new(code.clone(), hash));
+                hash
+            });
+            let storage = account.storage.iter().flatten();
+            let storage = storage.map(|(slot, word)| ((*slot).into(), (*word).into()));
+            let nonce = account.nonce.unwrap_or_default();
+            state.insert_account(*address, account.balance, nonce, code, storage);
+        }
+        state
+    }
+
+    /// Adds the hash of a block, for BLOCKHASH.
+    pub fn insert_block_hash(&mut self, number: u64, hash: B256) {
+        self.block_hashes.insert(number, hash);
+    }
+
+    /// The balance of an account, zero if there is none.
+    #[must_use]
+    pub fn balance(&self, address: Address) -> U256 {
+        self.accounts
+            .get(&address)
+            .map_or(U256::ZERO, |account| account.balance)
+    }
+
+    /// The number of accounts.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.accounts.len()
+    }
+
+    /// Whether there is no account.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.accounts.is_empty()
+    }
+
+    /// The state as a block with these rules sees it.
+    pub(crate) fn under(&self, spec: SpecId) -> StateUnder<'_> {
+        StateUnder {
+            state: self,
+            clearing: spec.is_enabled_in(SpecId::SPURIOUS_DRAGON),
+        }
+    }
+
+    /// Applies what a block with these rules changed. Takes O(changes), and O(storage) for an account whose storage was
+    /// wiped.
+    pub(crate) fn apply(&mut self, changes: &Changes<Key, Value>, spec: SpecId) {
+        let clearing = spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
+        let parts = changes.iter().filter_map(|(key, value)| match key {
+            Key::Account(address, part) => Some((*address, *part, value.as_ref())),
+            Key::BlockHash(_) => None,
+        });
+        let parts: Vec<_> = parts.collect();
+        for parts in parts.chunk_by(|(a, ..), (b, ..)| a == b) {
+            self.apply_account(parts[0].0, parts, clearing);
+        }
+    }
+
+    /// Applies the changed parts of one account, in key order.
+    fn apply_account(
+        &mut self,
+        address: Address,
+        parts: &[(Address, Part, Option<&Value>)],
+        clearing: bool,
+    ) {
+        let existed = self.accounts.contains_key(&address);
+        let account = self.accounts.entry(address).or_default();
+        let mut existing = existed && !clearing;
+        let mut incarnation = 0;
+        for (_, part, value) in parts {
+            match part {
+                Part::Balance => account.balance = Value::into_number(*value),
+                Part::Nonce => account.nonce = Value::into_number(*value).saturating_to(),
+                Part::Code => {
+                    existing = value.is_some();
+                    account.code = None;
+                    if let Some(Value::Code(code)) = value {
+                        account.code = Some(code.hash);
+                        self.codes.entry(code.hash).or_insert_with(|| code.clone());
+                    }
+                }
+                // It stands before the slots in key order.
+                Part::Incarnation => {
+                    incarnation = Value::into_number(*value).saturating_to::<u32>();
+                    account.storage.clear();
+                }
+                Part::Slot {
+                    incarnation: of,
+                    slot,
+                } if *of == incarnation => {
+                    match Value::into_number(*value) {
+                        U256::ZERO => account.storage.remove(slot),
+                        word => account.storage.insert(*slot, word),
+                    };
+                }
+                // Wiped later in the block.
+                Part::Slot { .. } => {}
+            }
+        }
+        if account.is_empty() && !existing {
+            self.accounts.remove(&address);
+        }
+    }
+}
+
+/// An [`EvmState`] under the rules of one block.
+#[derive(Clone, Copy, Debug)]
+pub struct StateUnder<'a> {
+    state: &'a EvmState,
+    /// Whether empty accounts do not exist (EIP-161).
+    clearing: bool,
+}
+
+impl State<Key, Value> for StateUnder<'_> {
+    type Error = StateError;
+
+    fn get(&self, key: &Key) -> Result<Option<Value>, StateError> {
+        let (address, part) = match key {
+            Key::Account(address, part) => (address, part),
+            Key::BlockHash(number) => {
+                let hash = self.state.block_hashes.get(number);
+                let hash = hash.ok_or(StateError::MissingBlockHash(*number))?;
+                return Ok(Some(Value::Hash(*hash)));
+            }
+        };
+        let Some(account) = self.state.accounts.get(address) else {
+            return Ok(None);
+        };
+        Ok(match part {
+            Part::Balance => Value::from_number(account.balance),
+            Part::Nonce => Value::from_number(U256::from(account.nonce)),
+            Part::Code => match account.code {
+                Some(hash) => {
+                    let address = *address;
+                    let code = self.state.codes.get(&hash);
+                    let code = code.ok_or(StateError::MissingCode { address, hash })?;
+                    Some(Value::Code(code.clone()))
+                }
+                None if !self.clearing || account.is_empty() => Some(Value::Existing),
+                None => None,
+            },
+            Part::Slot {
+                incarnation: 0,
+                slot,
+            } => {
+                let word = account.storage.get(slot);
+                word.and_then(|word| Value::from_number(*word))
+            }
+            Part::Incarnation | Part::Slot { .. } => None,
+        })
+    }
+}

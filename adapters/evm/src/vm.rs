@@ -1,0 +1,117 @@
+//! The VM of one Ethereum block.
+
+use alloy_consensus::Header;
+use alloy_eips::eip4895::Withdrawal;
+use alloy_evm::EvmEnv;
+use pleach::{StateView, Stop, Vm};
+use revm::{
+    context::result::EVMError, interpreter::instructions::gas_table_spec,
+    primitives::hardfork::SpecId,
+};
+
+use crate::{
+    engine::{Entry, Environment, Scratch, run},
+    handler::EvmError,
+    key::Key,
+    spec::ChainSpec,
+    system::Protocol,
+    transaction::{Execution, Kind, Output, Transaction, TransactionError},
+    value::Value,
+};
+
+/// Executes the transactions of one block: its rules, its environment, and what the protocol does around them.
+///
+/// # Examples
+///
+/// See the crate's page.
+#[derive(Debug)]
+pub struct BlockVm {
+    environment: Environment,
+    protocol: Protocol,
+}
+
+impl BlockVm {
+    /// The VM of the block with this header on the chain of `spec`. `ommers` are the uncles that the block rewards.
+    #[must_use]
+    pub fn new(
+        spec: &ChainSpec,
+        header: &Header,
+        ommers: &[Header],
+        withdrawals: &[Withdrawal],
+    ) -> Self {
+        let blobs = spec.blob_params(header.timestamp);
+        let env = EvmEnv::for_eth_block(header, spec, spec.chain_id(), blobs);
+        let environment = Environment {
+            gas_table: gas_table_spec(env.cfg_env.spec),
+            block: env.block_env,
+            cfg: env.cfg_env,
+        };
+        Self {
+            environment,
+            protocol: Protocol::new(spec, header, ommers, withdrawals),
+        }
+    }
+
+    /// Which rules hold in the block.
+    pub(crate) fn spec_id(&self) -> SpecId {
+        self.environment.cfg.spec
+    }
+
+    /// Whether the protocol has anything to do before the transactions.
+    pub(crate) fn has_begin(&self) -> bool {
+        self.protocol.has_begin()
+    }
+
+    /// Whether the protocol has anything to do after the transactions.
+    pub(crate) fn has_end(&self) -> bool {
+        self.protocol.has_end()
+    }
+}
+
+impl Vm for BlockVm {
+    type Transaction = Transaction;
+    type Key = Key;
+    type Value = Value;
+    type Output = Output;
+    type Error = TransactionError;
+    type Scratch = Scratch;
+
+    fn execute<S: StateView<Key, Value>>(
+        &self,
+        transaction: &Transaction,
+        state: &mut S,
+        scratch: &mut Scratch,
+    ) -> Result<Output, Stop<TransactionError>> {
+        match &transaction.0 {
+            Kind::Signed(signed) => {
+                let result = run(
+                    &self.environment,
+                    Entry::Transaction,
+                    &signed.env,
+                    state,
+                    scratch,
+                );
+                let amsterdam = self.spec_id().is_enabled_in(SpecId::AMSTERDAM);
+                let execution = Execution::new(result.map_err(stop)?, amsterdam);
+                Ok(Output::Executed(execution))
+            }
+            Kind::Begin => {
+                self.protocol.begin(&self.environment, state, scratch)?;
+                Ok(Output::System(Vec::new()))
+            }
+            Kind::End => {
+                let requests = self.protocol.end(&self.environment, state, scratch)?;
+                Ok(Output::System(requests))
+            }
+        }
+    }
+}
+
+/// What revm's error means for Pleach.
+pub(crate) fn stop(error: EvmError) -> Stop<TransactionError> {
+    match error {
+        EVMError::Database(error) => Stop::Interrupted(error.0),
+        EVMError::Transaction(invalid) => Stop::Failed(invalid.into()),
+        other => Stop::Failed(TransactionError::Interpreter(other.to_string())),
+    }
+}

@@ -1,0 +1,39 @@
+//! `pleach`: the Pleach runtime on the command line.
+
+mod fetch;
+mod replay;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Freeing memory on another thread than the one that allocated it is what parallel execution does all the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Runs blocks of transactions in parallel and gives exactly the result of running them in order.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Arguments {
+    /// Without a command, the embedded sample chain is replayed.
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Replay(replay::Arguments),
+    Fetch(fetch::Arguments),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Some(Command::Replay(arguments)) => replay::run(&arguments),
+        Some(Command::Fetch(arguments)) => fetch::run(&arguments),
+        None => replay::run(&replay::Arguments::default()),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("pleach: {error:#}");
+        ExitCode::from(2)
+    })
+}
