@@ -8,12 +8,15 @@
 use std::{
     collections::BTreeSet,
     fmt::Debug,
-    hash::Hash,
+    hash::{BuildHasher, Hash},
     ops::{Bound, ControlFlow},
 };
 
 use foldhash::fast::RandomState;
-use indexmap::{IndexMap, map::Entry};
+use indexmap::{
+    IndexMap,
+    map::raw_entry_v1::{RawEntryApiV1, RawEntryMut},
+};
 
 use crate::{
     access::AccessSet,
@@ -62,10 +65,13 @@ where
     V: Value,
     S: State<K, V>,
 {
-    pub(super) fn new(state: &'a S) -> Self {
+    /// An overlay for a block of so many transactions.
+    pub(super) fn new(state: &'a S, transactions: usize) -> Self {
+        // Most transactions bring a few keys of their own. A hint that is too high costs memory that is never touched.
+        let keys = transactions.saturating_mul(4).min(1 << 16);
         Self {
             state,
-            slots: IndexMap::default(),
+            slots: IndexMap::with_capacity_and_hasher(keys, RandomState::default()),
             touched: Vec::new(),
             ordered: None,
             trouble: None,
@@ -116,12 +122,13 @@ where
 
     /// The changes of the kept transactions.
     pub(super) fn into_changes(self) -> Changes<K, V> {
-        let changes = self.slots.into_iter().filter(|(_, slot)| slot.changed);
-        Changes::from_unsorted(
-            changes
-                .map(|(key, slot)| (key, slot.kept.flatten()))
-                .collect(),
-        )
+        let mut changes = Vec::with_capacity(self.slots.len());
+        for (key, slot) in self.slots {
+            if slot.changed {
+                changes.push((key, slot.kept.flatten()));
+            }
+        }
+        Changes::from_unsorted(changes)
     }
 
     fn interrupt(&mut self, trouble: Trouble) -> Interrupt {
@@ -130,30 +137,33 @@ where
         Interrupt::new()
     }
 
-    /// The slot of `key`, whose value may not be loaded.
-    fn slot(&mut self, key: &K) -> (usize, &mut Slot<V>) {
-        // Most keys are known: look before cloning the key for an entry.
-        let index = match self.slots.get_index_of(key) {
-            Some(index) => index,
-            None => match self.slots.entry(key.clone()) {
-                Entry::Occupied(entry) => entry.index(),
-                Entry::Vacant(entry) => {
-                    let index = entry.index();
-                    entry.insert(Slot {
-                        kept: None,
-                        changed: false,
-                        pending: None,
-                    });
-                    index
-                }
-            },
-        };
-        (index, &mut self.slots[index])
+    /// The index of the slot of `key`, whose value may not be loaded.
+    fn slot(&mut self, key: &K) -> usize {
+        // One hash, whether the key is known or not.
+        let hash = self.slots.hasher().hash_one(key);
+        let entry = self
+            .slots
+            .raw_entry_mut_v1()
+            .from_key_hashed_nocheck(hash, key);
+        match entry {
+            RawEntryMut::Occupied(entry) => entry.index(),
+            RawEntryMut::Vacant(entry) => {
+                let index = entry.index();
+                let slot = Slot {
+                    kept: None,
+                    changed: false,
+                    pending: None,
+                };
+                entry.insert_hashed_nocheck(hash, key.clone(), slot);
+                index
+            }
+        }
     }
 
     /// The index of the slot of `key`, with its value loaded.
     fn load(&mut self, key: &K) -> Result<usize, Interrupt> {
-        let (index, slot) = self.slot(key);
+        let index = self.slot(key);
+        let slot = &self.slots[index];
         if slot.pending.is_none() && slot.kept.is_none() {
             let value = self.state.get(key);
             self.state_reads += 1;
@@ -290,7 +300,7 @@ where
 
     fn write(&mut self, key: &K, value: Option<V>) -> Result<(), Interrupt> {
         self.check(AccessKind::Write, key)?;
-        let (index, _) = self.overlay.slot(key);
+        let index = self.overlay.slot(key);
         self.overlay.write(index, value);
         Ok(())
     }

@@ -51,7 +51,7 @@ impl Executor for SerialExecutor {
             on_commit,
             cancel,
         } = block;
-        let mut overlay = Overlay::new(state);
+        let mut overlay = Overlay::new(state, transactions.len());
         let mut fold = Fold::new(transactions, rules, on_failure, on_commit);
         let mut scratch = V::Scratch::default();
         let mut declared = AccessSet::new();

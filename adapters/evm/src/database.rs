@@ -8,7 +8,7 @@
 use std::fmt;
 
 use alloy_primitives::{Address, B256, U256};
-use pleach::{Interrupt, StateView};
+use pleach::{Delta, Interrupt, StateView};
 use revm::{
     database_interface::{DBErrorMarker, Database},
     primitives::{StorageKey, StorageValue, hardfork::SpecId},
@@ -139,7 +139,31 @@ impl<'a> ViewDatabase<'a> {
 
     /// Whether the account has sent a transaction or created a contract.
     pub(crate) fn has_nonce(&mut self, address: Address) -> Result<bool, ViewError> {
-        Ok(self.view.at_least(&Key::nonce(address), Wei(U256::ONE))?)
+        self.at_least(&Key::nonce(address), U256::ONE)
+    }
+
+    /// Whether the account has code, or is marked as existing without code.
+    pub(crate) fn is_marked(&mut self, address: Address) -> Result<bool, ViewError> {
+        Ok(self.view.contains(&Key::code(address))?)
+    }
+
+    /// Whether the number at `key` is at least `amount`.
+    pub(crate) fn at_least(&mut self, key: &Key, amount: U256) -> Result<bool, ViewError> {
+        Ok(self.view.at_least(key, Wei(amount))?)
+    }
+
+    /// Adds to a balance, if the sum fits.
+    pub(crate) fn add(&mut self, key: &Key, delta: Delta<Wei>) -> Result<bool, ViewError> {
+        Ok(self.view.add(key, delta)?)
+    }
+
+    /// Sets or removes a value.
+    pub(crate) fn put(&mut self, key: &Key, value: Option<Value>) -> Result<(), ViewError> {
+        match value {
+            Some(value) => self.view.put(key, value)?,
+            None => self.view.delete(key)?,
+        }
+        Ok(())
     }
 
     /// Which incarnation of the account's storage the transaction finds.

@@ -24,27 +24,36 @@ use crate::{
     database::{Loaded, Mode, View, ViewDatabase, ViewError},
     handler::{EvmContext, EvmError, LazyHandler},
     journal::LazyJournal,
-    settle::{Settled, settle},
+    settle::{Adds, Settled, settle},
+    transfer::transfer,
 };
 
 /// Buffers that a worker keeps from one transaction to the next: the interpreter's frames, stack and memory, and the
 /// journal.
 #[derive(Debug)]
-pub struct Scratch {
+pub struct Scratch(
+    /// They move into revm for the time of a transaction; `None` only then.
+    Option<Buffers>,
+);
+
+#[derive(Debug)]
+struct Buffers {
     journal: JournalInner<JournalEntry>,
     loaded: Vec<Loaded>,
+    adds: Adds,
     frames: FrameStack<EthFrame>,
     local: LocalContext,
 }
 
 impl Default for Scratch {
     fn default() -> Self {
-        Self {
+        Self(Some(Buffers {
             journal: JournalInner::new(),
             loaded: Vec::new(),
+            adds: Adds::new(),
             frames: FrameStack::new_prealloc(8),
             local: LocalContext::default(),
-        }
+        }))
     }
 }
 
@@ -100,28 +109,15 @@ fn attempt(
     mode: Mode,
 ) -> Result<Option<ExecutionResult>, EvmError> {
     let mut engine = Engine::new(environment, tx, view, scratch, mode);
-    let mut handler = LazyHandler::new();
-    let result = match entry {
-        Entry::Transaction => handler.run(&mut engine),
-        Entry::System => handler.run_system_call(&mut engine),
-    };
-    let settled = match &result {
-        Ok(_) => settle(
-            &mut engine.0.ctx.journaled_state,
-            environment.block.beneficiary,
-        ),
-        Err(_) => Ok(Settled::Done),
-    };
+    let result = engine.execute(entry, mode);
     engine.put_back(scratch);
-    let result = result?;
-    Ok(match settled? {
-        Settled::Done => Some(result),
-        Settled::Overflowed => None,
-    })
+    result
 }
 
 /// revm's EVM with lazy balances.
-pub(crate) struct Engine<'a>(Evm<EvmContext<'a>, (), Instructions<'a>, EthPrecompiles, EthFrame>);
+pub(crate) struct Engine<'a>(
+    pub(crate) Evm<EvmContext<'a>, (), Instructions<'a>, EthPrecompiles, EthFrame>,
+);
 
 impl<'a> Engine<'a> {
     const INSTRUCTIONS: InstructionTable<EthInterpreter, EvmContext<'a>> = {
@@ -139,17 +135,27 @@ impl<'a> Engine<'a> {
         mode: Mode,
     ) -> Self {
         let spec = environment.cfg.spec;
-        let mut inner = std::mem::take(&mut scratch.journal);
+        // A panic of an earlier transaction may have kept the buffers.
+        let Buffers {
+            journal: mut inner,
+            loaded,
+            adds,
+            frames,
+            local,
+        } = scratch
+            .0
+            .take()
+            .unwrap_or_else(|| Scratch::default().0.expect("it was just made"));
         inner.cfg.spec = spec;
         inner.cfg.eip7708_disabled = environment.cfg.amsterdam_eip7708_disabled;
-        let database = ViewDatabase::new(view, mode, spec, std::mem::take(&mut scratch.loaded));
+        let database = ViewDatabase::new(view, mode, spec, loaded);
         let ctx = Context {
             block: &environment.block,
             tx,
             cfg: &environment.cfg,
-            journaled_state: LazyJournal::with_inner(database, inner),
+            journaled_state: LazyJournal::with_buffers(database, inner, adds),
             chain: (),
-            local: std::mem::take(&mut scratch.local),
+            local,
             error: Ok(()),
         };
         Self(Evm {
@@ -160,7 +166,30 @@ impl<'a> Engine<'a> {
                 gas: &environment.gas_table,
             },
             precompiles: EthPrecompiles::new(spec),
-            frame_stack: std::mem::take(&mut scratch.frames),
+            frame_stack: frames,
+        })
+    }
+
+    fn execute(&mut self, entry: Entry, mode: Mode) -> Result<Option<ExecutionResult>, EvmError> {
+        let mut handler = LazyHandler::new();
+        if entry == Entry::Transaction
+            && mode == Mode::Lazy
+            && let Some(result) = transfer(&handler, self)?
+        {
+            return Ok(Some(result));
+        }
+        let result = match entry {
+            Entry::Transaction => handler.run(self)?,
+            Entry::System => handler.run_system_call(self)?,
+        };
+        let Context {
+            block,
+            journaled_state,
+            ..
+        } = &mut self.0.ctx;
+        Ok(match settle(journaled_state, block.beneficiary)? {
+            Settled::Done => Some(result),
+            Settled::Overflowed => None,
         })
     }
 
@@ -174,8 +203,10 @@ impl<'a> Engine<'a> {
         let LazyJournal {
             mut database,
             mut inner,
+            mut adds,
             ..
         } = ctx.journaled_state;
+        adds.clear();
         frame_stack.clear();
         database.loaded.clear();
         inner.commit_tx();
@@ -184,10 +215,13 @@ impl<'a> Engine<'a> {
         } else {
             inner.state.clear();
         }
-        scratch.frames = frame_stack;
-        scratch.loaded = database.loaded;
-        scratch.journal = inner;
-        scratch.local = ctx.local;
+        scratch.0 = Some(Buffers {
+            journal: inner,
+            loaded: database.loaded,
+            adds,
+            frames: frame_stack,
+            local: ctx.local,
+        });
     }
 }
 

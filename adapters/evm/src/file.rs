@@ -12,7 +12,7 @@ use std::{
 
 use alloy_consensus::Header;
 use alloy_genesis::Genesis;
-use alloy_primitives::{Address, B256, Bytes, U64, U256};
+use alloy_primitives::{Address, B256, Bytes, U64, U256, map::HashMap};
 use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -20,7 +20,7 @@ use serde_json::value::RawValue;
 use crate::{
     block::{DecodeError, EvmBlock},
     spec::ChainSpec,
-    state::{EvmState, StateError},
+    state::{Account, EvmState, StateError},
 };
 
 /// What a file may hold when it is decompressed, in bytes. Far more than any real block or sample chain.
@@ -134,7 +134,7 @@ struct PreAccount {
     nonce: U64,
     code_hash: Option<B256>,
     #[serde(default)]
-    storage: BTreeMap<U256, U256>,
+    storage: HashMap<U256, U256>,
 }
 
 type Fields<'a> = BTreeMap<String, &'a RawValue>;
@@ -229,13 +229,13 @@ impl BlockFile {
         let hashes: Option<BTreeMap<String, B256>> = field(fields, "blockHashes")?;
         let mut state = EvmState::default();
         for (address, account) in accounts.unwrap_or_default() {
-            state.insert_account(
-                address,
-                account.balance,
-                account.nonce.to(),
-                account.code_hash,
-                account.storage,
-            );
+            let account = Account {
+                balance: account.balance,
+                nonce: account.nonce.to(),
+                code: account.code_hash,
+                storage: account.storage,
+            };
+            state.insert_account(address, account);
         }
         for (hash, code) in codes.unwrap_or_default() {
             state.insert_code(hash, code).map_err(FileErrorKind::Code)?;

@@ -35,7 +35,7 @@ use revm::{
 use crate::{
     database::{Before, LARGE, PLACEHOLDER_BALANCE, ViewDatabase, ViewError},
     key::Key,
-    value::Wei,
+    settle::Adds,
 };
 
 type LoadResult<T> = Result<StateLoad<T>, JournalLoadError<ViewError>>;
@@ -45,6 +45,8 @@ type LoadResult<T> = Result<StateLoad<T>, JournalLoadError<ViewError>>;
 pub(crate) struct LazyJournal<'a> {
     pub(crate) database: ViewDatabase<'a>,
     pub(crate) inner: JournalInner<JournalEntry>,
+    /// A buffer for what is settled by adds.
+    pub(crate) adds: Adds,
     /// Fees of a beneficiary that the transaction did not load: added without looking.
     pub(crate) fees: U256,
     /// An error from a method that cannot return one; the frame that called it takes it.
@@ -55,13 +57,16 @@ pub(crate) struct LazyJournal<'a> {
 }
 
 impl<'a> LazyJournal<'a> {
-    pub(crate) fn with_inner(
+    /// The journal of a transaction, on emptied buffers.
+    pub(crate) fn with_buffers(
         database: ViewDatabase<'a>,
         inner: JournalInner<JournalEntry>,
+        adds: Adds,
     ) -> Self {
         Self {
             database,
             inner,
+            adds,
             fees: U256::ZERO,
             error: None,
             show_next_balance: false,
@@ -139,23 +144,20 @@ impl<'a> LazyJournal<'a> {
     /// Whether the account has `amount` now. `amount` is small, or the balance was read.
     fn has(&mut self, address: Address, amount: U256) -> Result<bool, ViewError> {
         let info = &self.account_mut(address).info;
-        let balance = info.balance;
-        let index = info.account_id.map(AccountId::get);
-        let loaded = index.map(|index| &mut self.database.loaded[index]);
-        let Some(loaded) = loaded.filter(|loaded| loaded.balance.is_none()) else {
-            return Ok(balance >= amount);
+        let (balance, id) = (info.balance, info.account_id);
+        let database = &mut self.database;
+        let index = match id.map(AccountId::get) {
+            Some(index) if database.loaded[index].balance.is_none() => index,
+            _ => return Ok(balance >= amount),
         };
         // What the account must have had before the transaction.
         let needed = (PLACEHOLDER_BALANCE + amount).saturating_sub(balance);
-        if needed <= loaded.at_least {
+        if needed <= database.loaded[index].at_least {
             return Ok(true);
         }
-        let has = self
-            .database
-            .view
-            .at_least(&Key::balance(address), Wei(needed))?;
+        let has = database.at_least(&Key::balance(address), needed)?;
         if has {
-            loaded.at_least = needed;
+            database.loaded[index].at_least = needed;
         }
         Ok(has)
     }
@@ -253,7 +255,7 @@ impl<'a> JournalTr for LazyJournal<'a> {
         Self: 'b;
 
     fn new(database: ViewDatabase<'a>) -> Self {
-        Self::with_inner(database, JournalInner::new())
+        Self::with_buffers(database, JournalInner::new(), Adds::new())
     }
 
     fn db_and_state(&self) -> (&Self::Database, &EvmState) {

@@ -46,6 +46,7 @@ mod spec;
 mod state;
 mod system;
 mod transaction;
+mod transfer;
 mod value;
 mod vm;
 
@@ -57,7 +58,7 @@ pub use key::{Key, Part};
 pub use receipt::{BlockResult, ExecutionSummary, Receipt};
 pub use rule::{GasExceeded, GasRule};
 pub use spec::ChainSpec;
-pub use state::{EvmState, StateError, StateUnder};
+pub use state::{Account, EvmState, StateError, StateUnder};
 pub use transaction::{Execution, Output, Transaction, TransactionError, recover_senders};
 pub use value::{Code, Value, Wei};
 pub use vm::BlockVm;

@@ -21,6 +21,9 @@ pub(crate) enum Settled {
     Overflowed,
 }
 
+/// Changes of balances that nobody looked at.
+pub(crate) type Adds = Vec<(Address, Delta<Wei>)>;
+
 /// Writes what the transaction changed. `beneficiary` gets the fees that were not settled through its account.
 pub(crate) fn settle(
     journal: &mut LazyJournal<'_>,
@@ -29,11 +32,16 @@ pub(crate) fn settle(
     if journal.overflowed {
         return Ok(Settled::Overflowed);
     }
-    let state = &journal.inner.state;
-    let database = &mut journal.database;
+    let LazyJournal {
+        inner,
+        database,
+        adds,
+        fees,
+        ..
+    } = journal;
+    let state = &inner.state;
 
     // Adds first: they alone can be refused, and can be taken back.
-    let mut adds = Vec::with_capacity(4);
     for loaded in &database.loaded {
         let Some(account) = state.get(&loaded.address) else {
             continue;
@@ -42,15 +50,13 @@ pub(crate) fn settle(
             adds.push((loaded.address, change(account.info.balance)));
         }
     }
-    if !journal.fees.is_zero() {
-        adds.push((beneficiary, Delta::Plus(Wei(journal.fees))));
+    if !fees.is_zero() {
+        adds.push((beneficiary, Delta::Plus(Wei(*fees))));
     }
     for (count, (address, delta)) in adds.iter().enumerate() {
-        if !database.view.add(&Key::balance(*address), *delta)? {
+        if !database.add(&Key::balance(*address), *delta)? {
             for (address, delta) in &adds[..count] {
-                database
-                    .view
-                    .add(&Key::balance(*address), inverse(*delta))?;
+                database.add(&Key::balance(*address), inverse(*delta))?;
             }
             return Ok(Settled::Overflowed);
         }
@@ -92,8 +98,8 @@ fn settle_account(
     if account.is_selfdestructed() {
         put_number(database, Key::balance(address), balance, U256::ZERO)?;
         // Only contracts that were created or called self-destruct: nobody may have looked at their nonce.
-        database.view.delete(&Key::nonce(address))?;
-        database.view.delete(&Key::code(address))?;
+        database.put(&Key::nonce(address), None)?;
+        database.put(&Key::code(address), None)?;
         return wipe(database, index);
     }
 
@@ -125,9 +131,8 @@ fn settle_account(
                 *incarnation.insert(found)
             }
         };
-        put(
-            database,
-            Key::slot(address, incarnation, *slot),
+        database.put(
+            &Key::slot(address, incarnation, *slot),
             Value::from_number(word.present_value),
         )?;
     }
@@ -160,14 +165,14 @@ fn settle_code(
         }
         Some(Value::Existing)
     };
-    put(database, Key::code(address), after)
+    database.put(&Key::code(address), after)
 }
 
 /// Moves the account to a new incarnation, with an empty storage.
 fn wipe(database: &mut ViewDatabase<'_>, index: usize) -> Result<(), ViewError> {
     let next = U256::from(database.incarnation(index)? + 1);
     let key = Key::incarnation(database.loaded[index].address);
-    put(database, key, Value::from_number(next))
+    database.put(&key, Value::from_number(next))
 }
 
 fn put_number(
@@ -179,17 +184,5 @@ fn put_number(
     if before == Some(after) {
         return Ok(());
     }
-    put(database, key, Value::from_number(after))
-}
-
-pub(crate) fn put(
-    database: &mut ViewDatabase<'_>,
-    key: Key,
-    value: Option<Value>,
-) -> Result<(), ViewError> {
-    match value {
-        Some(value) => database.view.put(&key, value)?,
-        None => database.view.delete(&key)?,
-    }
-    Ok(())
+    database.put(&key, Value::from_number(after))
 }

@@ -157,7 +157,8 @@ impl ChainSpec {
     }
 
     /// Limits and price of blobs in a block, `None` before Cancun.
-    pub(crate) fn blob_params(&self, timestamp: u64) -> Option<BlobParams> {
+    #[must_use]
+    pub fn blob_params(&self, timestamp: u64) -> Option<BlobParams> {
         if let Some(params) = self.blobs.active_scheduled_params_at_timestamp(timestamp) {
             Some(*params)
         } else if self.is_osaka_active_at_timestamp(timestamp) {

@@ -14,13 +14,16 @@ use crate::{
 };
 
 /// An account as a state holds it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Account {
-    pub(crate) balance: U256,
-    pub(crate) nonce: u64,
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Account {
+    /// Its balance in wei.
+    pub balance: U256,
+    /// Its nonce.
+    pub nonce: u64,
     /// The hash of its code, `None` without code.
-    pub(crate) code: Option<B256>,
-    pub(crate) storage: HashMap<U256, U256>,
+    pub code: Option<B256>,
+    /// The words of its storage that are not zero.
+    pub storage: HashMap<U256, U256>,
 }
 
 impl Account {
@@ -34,13 +37,13 @@ impl Account {
 /// # Examples
 ///
 /// ```
-/// use pleach_evm::EvmState;
 /// use alloy_primitives::{Address, U256};
+/// use pleach_evm::{Account, EvmState};
 ///
 /// let mut state = EvmState::default();
-/// let alice = Address::repeat_byte(1);
-/// state.insert_account(alice, U256::from(10), 0, None, []);
-/// assert_eq!(state.balance(alice), U256::from(10));
+/// let balance = U256::from(10);
+/// state.insert_account(Address::repeat_byte(1), Account { balance, ..Account::default() });
+/// assert_eq!(state.len(), 1);
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct EvmState {
@@ -75,25 +78,30 @@ pub enum StateError {
 }
 
 impl EvmState {
-    /// Adds an account or replaces it. `code` is the hash of its code, which [`insert_code`](Self::insert_code) brings.
-    pub fn insert_account(
-        &mut self,
-        address: Address,
-        balance: U256,
-        nonce: u64,
-        code: Option<B256>,
-        storage: impl IntoIterator<Item = (U256, U256)>,
-    ) {
-        let account = Account {
-            balance,
-            nonce,
-            code: code.filter(|hash| *hash != KECCAK256_EMPTY),
-            storage: storage
-                .into_iter()
-                .filter(|(_, word)| !word.is_zero())
-                .collect(),
-        };
+    /// Adds an account or replaces it. [`insert_code`](Self::insert_code) brings its code.
+    pub fn insert_account(&mut self, address: Address, mut account: Account) {
+        account.code = account.code.filter(|hash| *hash != KECCAK256_EMPTY);
+        account.storage.retain(|_, word| !word.is_zero());
         self.accounts.insert(address, account);
+    }
+
+    /// The accounts, in no particular order.
+    pub fn accounts(&self) -> impl Iterator<Item = (Address, &Account)> {
+        self.accounts
+            .iter()
+            .map(|(address, account)| (*address, account))
+    }
+
+    /// The code with this hash.
+    #[must_use]
+    pub fn code(&self, hash: B256) -> Option<&Code> {
+        self.codes.get(&hash)
+    }
+
+    /// The account at `address`, if there is one.
+    #[must_use]
+    pub fn account(&self, address: Address) -> Option<&Account> {
+        self.accounts.get(&address)
     }
 
     /// Adds code under its hash.
@@ -122,9 +130,15 @@ impl EvmState {
                 hash
             });
             let storage = account.storage.iter().flatten();
-            let storage = storage.map(|(slot, word)| ((*slot).into(), (*word).into()));
-            let nonce = account.nonce.unwrap_or_default();
-            state.insert_account(*address, account.balance, nonce, code, storage);
+            let account = Account {
+                balance: account.balance,
+                nonce: account.nonce.unwrap_or_default(),
+                code,
+                storage: storage
+                    .map(|(slot, word)| ((*slot).into(), (*word).into()))
+                    .collect(),
+            };
+            state.insert_account(*address, account);
         }
         state
     }
@@ -134,12 +148,11 @@ impl EvmState {
         self.block_hashes.insert(number, hash);
     }
 
-    /// The balance of an account, zero if there is none.
-    #[must_use]
-    pub fn balance(&self, address: Address) -> U256 {
-        self.accounts
-            .get(&address)
-            .map_or(U256::ZERO, |account| account.balance)
+    /// The block hashes, in no particular order.
+    pub fn block_hashes(&self) -> impl Iterator<Item = (u64, B256)> {
+        self.block_hashes
+            .iter()
+            .map(|(number, hash)| (*number, *hash))
     }
 
     /// The number of accounts.

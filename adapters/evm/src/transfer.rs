@@ -1,0 +1,136 @@
+//! Plain transfers of ether, without the interpreter.
+//!
+//! Most transactions of many blocks just move ether to an account without code. Their gas is known beforehand, and all
+//! that they change is two balances, a nonce and the fee: three adds and a write. Everything that is not as simple as
+//! that, and every transaction that is not valid, is left to revm; so its answers are revm's.
+
+use alloy_primitives::{Address, Bytes, U256};
+use pleach::Delta;
+use revm::{
+    context::{
+        Block, Cfg, Context, Transaction, TransactionType,
+        result::{ExecutionResult, Output, ResultGas, SuccessReason},
+    },
+    handler::Handler,
+    primitives::{TxKind, hardfork::SpecId},
+};
+
+use crate::{
+    database::ViewDatabase,
+    engine::Engine,
+    handler::{EvmError, LazyHandler},
+    key::Key,
+    value::{Value, Wei},
+};
+
+/// Executes the transaction if it is a valid plain transfer. If not, nothing was changed.
+pub(crate) fn transfer<'a>(
+    handler: &LazyHandler<'a>,
+    engine: &mut Engine<'a>,
+) -> Result<Option<ExecutionResult>, EvmError> {
+    let (tx, spec) = (engine.0.ctx.tx, engine.0.ctx.cfg.spec);
+    let TxKind::Call(to) = tx.kind() else {
+        return Ok(None);
+    };
+    let simple_type = matches!(
+        tx.tx_type().into(),
+        TransactionType::Legacy | TransactionType::Eip2930 | TransactionType::Eip1559
+    );
+    // Before EIP-161 transfers create accounts, from Amsterdam on they log.
+    let simple_rules =
+        spec.is_enabled_in(SpecId::SPURIOUS_DRAGON) && !spec.is_enabled_in(SpecId::AMSTERDAM);
+    if !simple_type || !simple_rules || to == tx.caller || engine.0.precompiles.contains(&to) {
+        return Ok(None);
+    }
+    // A recipient with code is the common reason why not: look for it before anything else.
+    if engine.0.ctx.journaled_state.database.is_marked(to)? {
+        return Ok(None);
+    }
+
+    handler.validate_env(engine)?;
+    let gas = handler.validate_initial_tx_gas(engine)?;
+    let gas_used = gas.initial_total_gas().max(gas.floor_gas());
+
+    let Context {
+        block,
+        cfg,
+        journaled_state,
+        ..
+    } = &mut engine.0.ctx;
+    let base_fee = u128::from(block.basefee());
+    let price = tx.effective_gas_price(base_fee);
+    let tip = if cfg.spec().is_enabled_in(SpecId::LONDON) {
+        price.saturating_sub(base_fee)
+    } else {
+        price
+    };
+    let transfer = Transfer {
+        from: tx.caller(),
+        to,
+        value: tx.value(),
+        nonce: tx.nonce(),
+        most: match tx.max_balance_spending() {
+            Ok(most) => most,
+            Err(_) => return Ok(None),
+        },
+        cost: tx.value() + U256::from(price) * U256::from(gas_used),
+        beneficiary: block.beneficiary(),
+        fee: U256::from(tip) * U256::from(gas_used),
+    };
+    if !transfer.settle(&mut journaled_state.database)? {
+        return Ok(None);
+    }
+    Ok(Some(ExecutionResult::Success {
+        reason: SuccessReason::Stop,
+        gas: ResultGas::default()
+            .with_total_gas_spent(gas_used)
+            .with_floor_gas(gas.floor_gas()),
+        logs: Vec::new(),
+        output: Output::Call(Bytes::new()),
+    }))
+}
+
+/// What a transfer comes to.
+struct Transfer {
+    from: Address,
+    to: Address,
+    value: U256,
+    nonce: u64,
+    /// What the sender must have.
+    most: U256,
+    /// What the sender pays: the value and the gas.
+    cost: U256,
+    beneficiary: Address,
+    fee: U256,
+}
+
+impl Transfer {
+    /// Makes the changes, or, if revm has to look at the transfer, none.
+    fn settle(&self, database: &mut ViewDatabase<'_>) -> Result<bool, EvmError> {
+        let sender = Key::balance(self.from);
+        // Paid nothing, the beneficiary is touched all the same.
+        if database.is_marked(self.from)?
+            || (self.fee.is_zero() && database.is_marked(self.beneficiary)?)
+            || database.read_nonce(self.from)? != self.nonce
+            || self.nonce == u64::MAX
+            || !database.at_least(&sender, self.most)?
+        {
+            return Ok(false);
+        }
+        let receipts = [(self.to, self.value), (self.beneficiary, self.fee)];
+        for (count, (account, amount)) in receipts.iter().enumerate() {
+            if !amount.is_zero()
+                && !database.add(&Key::balance(*account), Delta::Plus(Wei(*amount)))?
+            {
+                for (account, amount) in &receipts[..count] {
+                    database.add(&Key::balance(*account), Delta::Minus(Wei(*amount)))?;
+                }
+                return Ok(false);
+            }
+        }
+        database.add(&sender, Delta::Minus(Wei(self.cost)))?;
+        let nonce = Value::from_number(U256::from(self.nonce + 1));
+        database.put(&Key::nonce(self.from), nonce)?;
+        Ok(true)
+    }
+}

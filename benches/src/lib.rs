@@ -1,0 +1,10 @@
+//! What Pleach is measured against, and the benches that do it.
+//!
+//! | engine | what |
+//! | --- | --- |
+//! | [`plain`] | a plain revm loop over a cache database: the honest baseline for Ethereum blocks |
+//!
+//! `cargo bench -p pleach-bench` runs the criterion benches.
+
+pub mod blocks;
+pub mod plain;

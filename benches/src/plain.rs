@@ -1,0 +1,144 @@
+//! A plain revm loop: one EVM, one cache database that holds all accounts from the start, one transaction after another.
+//!
+//! It does less than an executor of blocks: no system calls, no rewards, no receipts, no list of changes. So a
+//! comparison with it leaves out nothing of Pleach's work.
+
+use alloy_consensus::Header;
+use alloy_eips::{eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS};
+use alloy_evm::{EvmEnv, FromRecoveredTx};
+use pleach_evm::ChainSpec;
+use revm::{
+    Context, ExecuteCommitEvm, MainBuilder, MainContext, SystemCallCommitEvm,
+    context::TxEnv,
+    database::{CacheDB, EmptyDB},
+    primitives::hardfork::SpecId,
+    state::{AccountInfo, Bytecode},
+};
+
+use crate::blocks::Case;
+
+/// A database with every account that the block needs.
+pub type Database = CacheDB<EmptyDB>;
+
+/// A block, ready to be executed by [`run`].
+#[derive(Debug)]
+pub struct Plain {
+    env: EvmEnv,
+    transactions: Vec<TxEnv>,
+    database: Database,
+}
+
+impl Plain {
+    /// Prepares a block: nothing of this is measured.
+    #[must_use]
+    pub fn new(case: &Case) -> Self {
+        let file = &case.file;
+        let header = &file.block.header;
+        let transactions = file.block.transactions.iter().zip(&case.senders);
+        let env = env(&file.spec, header);
+        let mut database = database(case);
+        announce(&env, header, &mut database);
+        Self {
+            env,
+            transactions: transactions
+                .map(|(transaction, sender)| TxEnv::from_recovered_tx(transaction, *sender))
+                .collect(),
+            database,
+        }
+    }
+
+    /// A fresh copy of the database.
+    #[must_use]
+    pub fn database(&self) -> Database {
+        self.database.clone()
+    }
+
+    /// Executes the block and returns the gas that it used.
+    ///
+    /// # Panics
+    ///
+    /// If a transaction is not valid.
+    pub fn run(&self, database: &mut Database) -> u64 {
+        let mut evm = Context::mainnet()
+            .with_db(database)
+            .with_cfg(self.env.cfg_env.clone())
+            .with_block(self.env.block_env.clone())
+            .build_mainnet();
+        let mut gas = 0;
+        for transaction in &self.transactions {
+            let result = evm
+                .transact_commit(transaction.clone())
+                .expect("the block is valid");
+            gas += result.tx_gas_used();
+        }
+        gas
+    }
+}
+
+fn env(spec: &ChainSpec, header: &Header) -> EvmEnv {
+    EvmEnv::for_eth_block(
+        header,
+        spec,
+        spec.chain_id(),
+        spec.blob_params(header.timestamp),
+    )
+}
+
+/// Does the system calls before the transactions: some of these read what they leave.
+fn announce(env: &EvmEnv, header: &Header, database: &mut Database) {
+    let mut evm = Context::mainnet()
+        .with_db(database)
+        .with_cfg(env.cfg_env.clone())
+        .with_block(env.block_env.clone())
+        .build_mainnet();
+    let spec = env.cfg_env.spec;
+    let calls = [
+        (
+            SpecId::CANCUN,
+            BEACON_ROOTS_ADDRESS,
+            header.parent_beacon_block_root,
+        ),
+        (
+            SpecId::PRAGUE,
+            HISTORY_STORAGE_ADDRESS,
+            Some(header.parent_hash),
+        ),
+    ];
+    for (since, contract, word) in calls {
+        if let Some(word) = word.filter(|_| spec.is_enabled_in(since)) {
+            evm.system_call_commit(contract, word.into())
+                .expect("system calls do not fail");
+        }
+    }
+}
+
+fn database(case: &Case) -> Database {
+    let state = &case.file.state;
+    let mut database = Database::default();
+    for (address, account) in state.accounts() {
+        let code = account.code.and_then(|hash| state.code(hash));
+        let bytecode = code.map(|code| Bytecode::new_raw(code.bytes().to_vec().into()));
+        let mut info = AccountInfo {
+            balance: account.balance,
+            nonce: account.nonce,
+            ..AccountInfo::default()
+        };
+        if let Some(bytecode) = bytecode {
+            info.code_hash = bytecode.hash_slow();
+            info.code = Some(bytecode);
+        }
+        database.insert_account_info(address, info);
+        for (slot, word) in &account.storage {
+            database
+                .insert_account_storage(address, *slot, *word)
+                .expect("an empty database cannot fail");
+        }
+    }
+    for (number, hash) in state.block_hashes() {
+        database
+            .cache
+            .block_hashes
+            .insert(alloy_primitives::U256::from(number), hash);
+    }
+    database
+}
