@@ -1,11 +1,16 @@
 //! A plain revm loop: one EVM, one cache database that holds all accounts from the start, one transaction after another.
 //!
-//! It does less than an executor of blocks: no system calls, no rewards, no receipts, no list of changes. So a
-//! comparison with it leaves out nothing of Pleach's work.
+//! It does less than an executor of blocks: no limits, no rewards or withdrawals, no list of changes in key order, and
+//! its accounts are in the cache before the clock starts. So a comparison with it leaves out nothing of Pleach's work.
 
 use alloy_consensus::Header;
-use alloy_eips::{eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS};
+use alloy_eips::{
+    eip2935::HISTORY_STORAGE_ADDRESS, eip4788::BEACON_ROOTS_ADDRESS,
+    eip7002::WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS,
+    eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS,
+};
 use alloy_evm::{EvmEnv, FromRecoveredTx};
+use alloy_primitives::{Address, Bytes};
 use pleach_evm::ChainSpec;
 use revm::{
     Context, ExecuteCommitEvm, MainBuilder, MainContext, SystemCallCommitEvm,
@@ -25,6 +30,9 @@ pub type Database = CacheDB<EmptyDB>;
 pub struct Plain {
     env: EvmEnv,
     transactions: Vec<TxEnv>,
+    /// The system calls before and after the transactions.
+    before: Vec<(Address, Bytes)>,
+    after: Vec<(Address, Bytes)>,
     database: Database,
 }
 
@@ -36,14 +44,25 @@ impl Plain {
         let header = &file.block.header;
         let transactions = file.block.transactions.iter().zip(&case.senders);
         let env = env(&file.spec, header);
-        let mut database = database(case);
-        announce(&env, header, &mut database);
+        let spec = env.cfg_env.spec;
+        let mut before = Vec::new();
+        if let Some(root) = header.parent_beacon_block_root {
+            before.push((BEACON_ROOTS_ADDRESS, root.into()));
+        }
+        let mut after = Vec::new();
+        if spec.is_enabled_in(SpecId::PRAGUE) {
+            before.push((HISTORY_STORAGE_ADDRESS, header.parent_hash.into()));
+            after.push((WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS, Bytes::new()));
+            after.push((CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS, Bytes::new()));
+        }
         Self {
             env,
             transactions: transactions
                 .map(|(transaction, sender)| TxEnv::from_recovered_tx(transaction, *sender))
                 .collect(),
-            database,
+            before,
+            after,
+            database: database(case),
         }
     }
 
@@ -65,11 +84,19 @@ impl Plain {
             .with_block(self.env.block_env.clone())
             .build_mainnet();
         let mut gas = 0;
+        for (contract, input) in &self.before {
+            evm.system_call_commit(*contract, input.clone())
+                .expect("system calls do not fail");
+        }
         for transaction in &self.transactions {
             let result = evm
                 .transact_commit(transaction.clone())
                 .expect("the block is valid");
             gas += result.tx_gas_used();
+        }
+        for (contract, input) in &self.after {
+            evm.system_call_commit(*contract, input.clone())
+                .expect("system calls do not fail");
         }
         gas
     }
@@ -82,34 +109,6 @@ fn env(spec: &ChainSpec, header: &Header) -> EvmEnv {
         spec.chain_id(),
         spec.blob_params(header.timestamp),
     )
-}
-
-/// Does the system calls before the transactions: some of these read what they leave.
-fn announce(env: &EvmEnv, header: &Header, database: &mut Database) {
-    let mut evm = Context::mainnet()
-        .with_db(database)
-        .with_cfg(env.cfg_env.clone())
-        .with_block(env.block_env.clone())
-        .build_mainnet();
-    let spec = env.cfg_env.spec;
-    let calls = [
-        (
-            SpecId::CANCUN,
-            BEACON_ROOTS_ADDRESS,
-            header.parent_beacon_block_root,
-        ),
-        (
-            SpecId::PRAGUE,
-            HISTORY_STORAGE_ADDRESS,
-            Some(header.parent_hash),
-        ),
-    ];
-    for (since, contract, word) in calls {
-        if let Some(word) = word.filter(|_| spec.is_enabled_in(since)) {
-            evm.system_call_commit(contract, word.into())
-                .expect("system calls do not fail");
-        }
-    }
 }
 
 fn database(case: &Case) -> Database {

@@ -68,7 +68,7 @@ where
     /// An overlay for a block of so many transactions.
     pub(super) fn new(state: &'a S, transactions: usize) -> Self {
         // Most transactions bring a few keys of their own. A hint that is too high costs memory that is never touched.
-        let keys = transactions.saturating_mul(4).min(1 << 16);
+        let keys = transactions.saturating_mul(8).min(1 << 16);
         Self {
             state,
             slots: IndexMap::with_capacity_and_hasher(keys, RandomState::default()),
