@@ -182,3 +182,40 @@ pub enum Trust {
     #[default]
     Unknown,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::RangeBounds;
+
+    use super::*;
+
+    /// All bounds over a few keys.
+    fn bounds() -> Vec<Bound<u8>> {
+        let keyed = (1..=4).flat_map(|key| [Bound::Included(key), Bound::Excluded(key)]);
+        keyed.chain([Bound::Unbounded]).collect()
+    }
+
+    #[test]
+    fn a_range_that_is_allowed_holds_only_keys_that_are_declared() {
+        for (from, to) in bounds()
+            .into_iter()
+            .flat_map(|from| bounds().into_iter().map(move |to| (from, to)))
+        {
+            let mut set = AccessSet::new();
+            set.range(from, to);
+            for inner_from in &bounds() {
+                for inner_to in &bounds() {
+                    let inner = (*inner_from, *inner_to);
+                    let covered = (0..=5_u8)
+                        .filter(|key| inner.contains(key))
+                        .all(|key| set.allows_read(&key) && (from, to).contains(&key));
+                    let allowed = set.allows_range(inner_from.as_ref(), inner_to.as_ref());
+                    assert!(covered || !allowed, "{inner:?} in {:?}", (from, to));
+                    if inner == (from, to) {
+                        assert!(allowed, "{inner:?} is itself");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,1 +1,38 @@
-fn main() {}
+//! The tests of the core crate, in one binary.
+
+mod equivalence;
+mod faults;
+mod limits;
+mod state;
+mod streaming;
+mod tidy;
+mod view;
+
+use pleach::{
+    Executor, Outcome, SerialExecutor,
+    testkit::{Program, ProgramVm, Seen, Step, TestBlock},
+};
+
+/// Executes transactions of these steps on an empty state.
+fn run(transactions: &[&[Step]]) -> Outcome<ProgramVm> {
+    let block = TestBlock {
+        transactions: transactions
+            .iter()
+            .map(|steps| Program::new(*steps))
+            .collect(),
+        ..TestBlock::default()
+    };
+    SerialExecutor::new()
+        .execute(block.to_pleach(&ProgramVm))
+        .expect("nothing fails here")
+}
+
+/// What the transaction of this index saw.
+fn seen(outcome: &Outcome<ProgramVm>, index: usize) -> &Seen {
+    outcome.transactions[index]
+        .output()
+        .expect("it was executed")
+}
+
+/// Stands for an absent value in what a program saw.
+const ABSENT: u64 = u64::MAX;

@@ -3,7 +3,10 @@
 mod fetch;
 mod replay;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -33,7 +36,8 @@ fn main() -> ExitCode {
         None => replay::run(&replay::Arguments::default()),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("pleach: {error:#}");
+        // Unlike `eprintln!`, this does not panic where nobody reads standard error.
+        let _ = writeln!(io::stderr(), "pleach: {error:#}");
         ExitCode::from(2)
     })
 }

@@ -5,8 +5,9 @@
 
 use crate::{
     block::OnCommit,
-    outcome::{Reason, Statistics, TxOutcome},
+    outcome::{Outcome, Reason, Statistics, TxOutcome},
     rule::{OnFailure, Rule, Verdict},
+    state::Changes,
     vm::Vm,
 };
 
@@ -71,7 +72,7 @@ impl<'a, V: Vm> Fold<'a, V> {
         let refusal = self
             .rules
             .iter()
-            .find_map(|rule| self.refusal(rule.admit(index, transaction)));
+            .find_map(|rule| Self::refusal(rule.admit(index, transaction)));
         match refusal {
             None => true,
             Some(Refusal { outcome, ends }) => {
@@ -108,7 +109,7 @@ impl<'a, V: Vm> Fold<'a, V> {
         for rule in &self.rules {
             let verdict = rule.settle(index, transaction, &output);
             last |= matches!(verdict, Verdict::IncludeLast);
-            if let Some(Refusal { outcome, ends }) = self.refusal(verdict) {
+            if let Some(Refusal { outcome, ends }) = Self::refusal(verdict) {
                 self.ended |= ends;
                 self.push(outcome);
                 return Settled::Discard;
@@ -122,12 +123,16 @@ impl<'a, V: Vm> Fold<'a, V> {
         Settled::Keep
     }
 
-    /// What became of the transactions, and the statistics.
-    pub(crate) fn finish(self) -> (Vec<TxOutcome<V::Output, V::Error>>, Statistics) {
-        (self.outcomes, self.statistics)
+    /// The outcome of the block, once its changes are known.
+    pub(crate) fn finish(self, changes: Changes<V::Key, V::Value>) -> Outcome<V> {
+        Outcome {
+            transactions: self.outcomes,
+            changes,
+            statistics: self.statistics,
+        }
     }
 
-    fn refusal(&self, verdict: Verdict) -> Option<Refusal<V>> {
+    fn refusal(verdict: Verdict) -> Option<Refusal<V>> {
         let (outcome, ends) = match verdict {
             Verdict::Include | Verdict::IncludeLast => return None,
             Verdict::Skip(error) => (TxOutcome::Skipped(Reason::Refused(error)), false),

@@ -28,14 +28,69 @@ use crate::{
     vm::Interrupt,
 };
 
+/// A value that may not be known, and may be absent if it is.
+#[derive(Clone)]
+enum Known<V> {
+    /// Nobody has asked or said.
+    No,
+    /// The key has no value.
+    Absent,
+    /// The key has this value.
+    Value(V),
+}
+
+impl<V> Known<V> {
+    fn of(value: Option<V>) -> Self {
+        value.map_or(Known::Absent, Known::Value)
+    }
+
+    fn is_known(&self) -> bool {
+        !matches!(self, Known::No)
+    }
+
+    fn as_option(&self) -> Option<&V> {
+        match self {
+            Known::Value(value) => Some(value),
+            Known::No | Known::Absent => None,
+        }
+    }
+
+    fn into_option(self) -> Option<V> {
+        match self {
+            Known::Value(value) => Some(value),
+            Known::No | Known::Absent => None,
+        }
+    }
+
+    fn take(&mut self) -> Self {
+        std::mem::replace(self, Known::No)
+    }
+}
+
 /// What is known of one key.
 struct Slot<V> {
-    /// The value before the transaction at hand; `None` until somebody asks.
-    kept: Option<Option<V>>,
+    /// The value before the transaction at hand, once somebody asked.
+    kept: Known<V>,
     /// Whether a kept transaction changed it.
     changed: bool,
     /// What the transaction at hand made of it.
-    pending: Option<Option<V>>,
+    pending: Known<V>,
+}
+
+impl<V> Slot<V> {
+    /// The value that the transaction at hand sees.
+    fn current(&self) -> &Known<V> {
+        if self.pending.is_known() {
+            &self.pending
+        } else {
+            &self.kept
+        }
+    }
+
+    /// Whether the block, or the transaction at hand, has written it.
+    fn is_written(&self) -> bool {
+        self.changed || self.pending.is_known()
+    }
 }
 
 /// Why a view interrupted a transaction.
@@ -111,7 +166,7 @@ where
     /// Forgets the changes of the transaction at hand.
     pub(super) fn discard(&mut self) {
         for index in self.touched.drain(..) {
-            self.slots[index].pending = None;
+            self.slots[index].pending = Known::No;
         }
     }
 
@@ -125,7 +180,7 @@ where
         let mut changes = Vec::with_capacity(self.slots.len());
         for (key, slot) in self.slots {
             if slot.changed {
-                changes.push((key, slot.kept.flatten()));
+                changes.push((key, slot.kept.into_option()));
             }
         }
         Changes::from_unsorted(changes)
@@ -150,9 +205,9 @@ where
             RawEntryMut::Vacant(entry) => {
                 let index = entry.index();
                 let slot = Slot {
-                    kept: None,
+                    kept: Known::No,
                     changed: false,
-                    pending: None,
+                    pending: Known::No,
                 };
                 entry.insert_hashed_nocheck(hash, key.clone(), slot);
                 index
@@ -163,12 +218,11 @@ where
     /// The index of the slot of `key`, with its value loaded.
     fn load(&mut self, key: &K) -> Result<usize, Interrupt> {
         let index = self.slot(key);
-        let slot = &self.slots[index];
-        if slot.pending.is_none() && slot.kept.is_none() {
+        if !self.slots[index].current().is_known() {
             let value = self.state.get(key);
             self.state_reads += 1;
             match value {
-                Ok(value) => self.slots[index].kept = Some(value),
+                Ok(value) => self.slots[index].kept = Known::of(value),
                 Err(error) => return Err(self.interrupt(Trouble::State(Box::new(error)))),
             }
         }
@@ -177,17 +231,15 @@ where
 
     /// The value of a loaded slot.
     fn value(&self, index: usize) -> Option<&V> {
-        let slot = &self.slots[index];
-        let value = slot.pending.as_ref().or(slot.kept.as_ref());
-        value.and_then(Option::as_ref)
+        self.slots[index].current().as_option()
     }
 
     fn write(&mut self, index: usize, value: Option<V>) {
         let slot = &mut self.slots[index];
-        if slot.pending.is_none() {
+        if !slot.pending.is_known() {
             self.touched.push(index);
         }
-        slot.pending = Some(value);
+        slot.pending = Known::of(value);
         if let Some(ordered) = &mut self.ordered {
             let (key, _) = self.slots.get_index(index).expect("the slot exists");
             ordered.insert(key.clone());
@@ -197,10 +249,7 @@ where
     /// Collects the keys that were written so far, in order.
     fn order(&mut self) {
         if self.ordered.is_none() {
-            let written = self
-                .slots
-                .iter()
-                .filter(|(_, slot)| slot.changed || slot.pending.is_some());
+            let written = self.slots.iter().filter(|(_, slot)| slot.is_written());
             self.ordered = Some(written.map(|(key, _)| key.clone()).collect());
         }
     }
@@ -218,24 +267,26 @@ where
         self.order();
         let ordered = self.ordered.as_ref().expect("it was just made");
         let mut written = ordered.range((from, to)).peekable();
-        // What the block made of a key: `None` if nothing, because only discarded transactions wrote it.
+        // What the block made of a key: nothing is known if only discarded transactions wrote it.
         let ours = |key: &K| {
             let slot = &self.slots[key];
-            slot.pending
-                .as_ref()
-                .or(slot.kept.as_ref().filter(|_| slot.changed))
+            if slot.is_written() {
+                slot.current()
+            } else {
+                &Known::No
+            }
         };
         let mut flow = ControlFlow::Continue(());
         let support = self.state.range(from, to, &mut |key, value| {
             while let Some(earlier) = written.next_if(|&written| written < key) {
-                if let Some(Some(value)) = ours(earlier) {
+                if let Known::Value(value) = ours(earlier) {
                     flow = visit(earlier, value);
                     flow?;
                 }
             }
             let value = match written.next_if(|&written| written == key) {
-                Some(key) => ours(key).map_or(Some(value), Option::as_ref),
-                None => Some(value),
+                Some(key) if ours(key).is_known() => ours(key).as_option(),
+                _ => Some(value),
             };
             if let Some(value) = value {
                 flow = visit(key, value);
@@ -249,7 +300,7 @@ where
         }
         if flow.is_continue() {
             for key in written {
-                if let Some(Some(value)) = ours(key)
+                if let Known::Value(value) = ours(key)
                     && visit(key, value).is_break()
                 {
                     break;

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     access::{AccessSet, Trust},
     block::Block,
+    cancel::CancelToken,
     error::{ExecuteError, ExecuteErrorKind},
     outcome::{Outcome, Reason},
     rule::OnUndeclared,
@@ -58,7 +59,7 @@ impl Executor for SerialExecutor {
 
         while let Some((index, transaction)) = fold.next() {
             let fail = |kind| ExecuteError::new(number, Some(index), kind);
-            if cancel.as_ref().is_some_and(|token| token.is_cancelled()) {
+            if cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
                 return Err(fail(ExecuteErrorKind::Cancelled));
             }
             if !fold.admit(index, transaction) {
@@ -102,13 +103,8 @@ impl Executor for SerialExecutor {
             }
         }
 
-        let (transactions, mut statistics) = fold.finish();
-        overlay.count(&mut statistics);
-        Ok(Outcome {
-            transactions,
-            changes: overlay.into_changes(),
-            statistics,
-        })
+        overlay.count(&mut fold.statistics);
+        Ok(fold.finish(overlay.into_changes()))
     }
 }
 

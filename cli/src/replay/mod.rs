@@ -1,12 +1,229 @@
-//! `pleach replay`.
+//! `pleach replay`: executes blocks and compares them with their own headers.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `input.rs` | from paths to block and chain files, one at a time |
+//! | `run.rs` | executes and checks a file's blocks, and measures that |
+//! | `outcome.rs` | what came of a block, and of all of them |
+//! | `report.rs` | what both forms of the result have in common |
+//! | `people.rs`, `table.rs` | the result for people: a table, and words around it |
+//! | `json.rs` | the result for programs: one object a line |
+//! | `progress.rs` | the progress bar |
+//! | `text.rs` | how numbers and long texts are written |
 
-use std::process::ExitCode;
+mod input;
+mod json;
+mod outcome;
+mod people;
+mod progress;
+mod report;
+mod run;
+mod table;
+mod text;
 
-/// Arguments of `pleach replay`.
-#[derive(Debug, Default, clap::Args)]
-pub(crate) struct Arguments {}
+use std::{
+    io::{self, ErrorKind, IsTerminal},
+    path::PathBuf,
+    process::{self, ExitCode},
+};
+
+use anyhow::Context;
+use clap::ValueEnum;
+use pleach::CancelToken;
+
+use self::{
+    input::{Inputs, Source},
+    json::JsonLines,
+    outcome::Totals,
+    people::ForPeople,
+    progress::Progress,
+    report::Report,
+    run::Runner,
+};
+
+const AFTER_HELP: &str = "\
+Exit code: 0 if all checks hold; 1 if a block failed a check or could not be executed; 2 if the usage is wrong or an \
+input could not be read; 130 if it was cancelled with Ctrl-C.
+
+A block file is executed alone, on the state that it brings. The blocks of a chain are executed one after another, \
+each on the state that the one before it left.";
+
+/// Executes blocks and checks them against their own headers.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// A block file, a chain file, or a folder of them (*.json, *.json.gz). None: the embedded sample chain.
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    /// Threads that execute a block, at least 1. Serial execution uses one, whatever is said here.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    workers: Option<u16>,
+
+    /// How blocks are executed. This version has the serial executor only, so `auto` chooses that.
+    #[arg(long, value_enum, default_value_t)]
+    strategy: Strategy,
+
+    /// Executes each block K times serially and K times with the chosen strategy, in turns, and gives the medians. With
+    /// 1 and the serial strategy, one execution is both. What is measured is execution alone: not reading files, not
+    /// recovering senders, not checks.
+    #[arg(
+        long, value_name = "K", default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..=10_000),
+    )]
+    repeat: u16,
+
+    /// Prints one JSON object a line: one for each block, and a summary at the end.
+    #[arg(long)]
+    json: bool,
+
+    /// No progress bar and no table, only failures and the closing line. With `--json`, no progress bar.
+    #[arg(long)]
+    quiet: bool,
+}
+
+impl Default for Arguments {
+    /// What clap makes of no arguments.
+    fn default() -> Self {
+        Self {
+            paths: Vec::new(),
+            workers: None,
+            strategy: Strategy::default(),
+            repeat: 1,
+            json: false,
+            quiet: false,
+        }
+    }
+}
+
+/// How blocks are executed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+enum Strategy {
+    /// The best that there is for the block.
+    #[default]
+    Auto,
+    /// One transaction after another, on one thread.
+    Serial,
+}
+
+/// What the arguments come to.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    /// The strategy that is chosen, by its name.
+    strategy: &'static str,
+    workers: u16,
+    repeat: u16,
+}
+
+impl Arguments {
+    fn plan(&self) -> Plan {
+        let (strategy, workers) = match self.strategy {
+            Strategy::Auto | Strategy::Serial => ("serial", 1),
+        };
+        Plan {
+            strategy,
+            workers,
+            repeat: self.repeat,
+        }
+    }
+}
+
+impl Plan {
+    /// Whether serial execution and the chosen strategy are measured each on its own. If not, one execution is both.
+    fn compares(self) -> bool {
+        self.repeat > 1
+    }
+}
 
 /// Runs the command.
-pub(crate) fn run(_: &Arguments) -> anyhow::Result<ExitCode> {
-    Ok(ExitCode::SUCCESS)
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let cancel = CancelToken::new();
+    let on_signal = cancel.clone();
+    ctrlc::set_handler(move || {
+        // Who asks twice does not want to wait for the table.
+        if on_signal.is_cancelled() {
+            process::exit(CANCELLED.into());
+        }
+        on_signal.cancel();
+    })
+    .context("Ctrl-C cannot be caught")?;
+
+    let mut totals = Totals::default();
+    let written = if arguments.json {
+        replay(arguments, &cancel, &mut totals, JsonLines::new(arguments))
+    } else {
+        replay(arguments, &cancel, &mut totals, ForPeople::new(arguments))
+    };
+    match written {
+        // Who reads, for example `head`, has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        written => written.context("the result cannot be written")?,
+    }
+    Ok(ExitCode::from(if cancel.is_cancelled() {
+        CANCELLED
+    } else if totals.unreadable > 0 {
+        2
+    } else {
+        u8::from(totals.failed > 0)
+    }))
+}
+
+/// As shells have it: 128 and the number of the signal.
+const CANCELLED: u8 = 130;
+
+/// Runs all inputs. An error is one of writing the result: everything else is part of the result.
+fn replay(
+    arguments: &Arguments,
+    cancel: &CancelToken,
+    totals: &mut Totals,
+    mut report: impl Report,
+) -> io::Result<()> {
+    let inputs = Inputs::new(&arguments.paths);
+    // Lines for a program that come to a terminal after all must not mix with the bar.
+    let hidden = arguments.quiet || (arguments.json && io::stdout().is_terminal());
+    let progress = Progress::new(hidden, inputs.len());
+    let runner = Runner {
+        plan: arguments.plan(),
+        cancel,
+        progress: &progress,
+    };
+    report.begin()?;
+    for input in inputs {
+        if cancel.is_cancelled() {
+            break;
+        }
+        match input.and_then(Source::load) {
+            Ok(loaded) => runner.run(loaded, &mut |block| {
+                totals.add(&block);
+                report.block(block)
+            })?,
+            Err(unreadable) => {
+                progress.step();
+                totals.unreadable += 1;
+                report.unreadable(unreadable)?;
+            }
+        }
+    }
+    progress.finish();
+    totals.cancelled = cancel.is_cancelled();
+    report.end(totals)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Parsed {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    #[test]
+    fn the_default_is_what_clap_makes_of_no_arguments() {
+        let parsed = Parsed::parse_from(["pleach"]).arguments;
+        assert_eq!(format!("{parsed:?}"), format!("{:?}", Arguments::default()));
+    }
 }

@@ -1,0 +1,139 @@
+//! From paths to block and chain files. Files are read one at a time, when their turn comes.
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
+
+use pleach_evm::{Content, sample};
+use serde::Serialize;
+
+/// Where blocks come from.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    /// The chain that is embedded in the binary.
+    Sample,
+    /// A file.
+    File(Rc<Path>),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Sample => f.write_str("sample"),
+            Source::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// What a source holds.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) source: Source,
+    pub(super) content: Content,
+}
+
+/// A file or folder that gives no blocks.
+#[derive(Debug, Serialize)]
+pub(super) struct Unreadable {
+    pub(super) source: String,
+    /// Why.
+    pub(super) error: String,
+}
+
+impl Unreadable {
+    fn new(path: &Path, error: &impl ToString) -> Self {
+        Self {
+            source: path.display().to_string(),
+            error: error.to_string(),
+        }
+    }
+}
+
+impl Source {
+    /// Reads and decodes it.
+    pub(super) fn load(self) -> Result<Loaded, Unreadable> {
+        let content = match &self {
+            Source::Sample => Content::Chain(Box::new(sample::chain())),
+            Source::File(path) => {
+                Content::read(path).map_err(|error| Unreadable::new(path, error.kind()))?
+            }
+        };
+        match (&self, &content) {
+            (Source::File(path), Content::Chain(chain)) if chain.blocks.is_empty() => {
+                Err(Unreadable::new(path, &"is a chain without blocks"))
+            }
+            _ => Ok(Loaded {
+                source: self,
+                content,
+            }),
+        }
+    }
+}
+
+/// The sources that paths stand for, in their order. Only folders are looked at so far.
+pub(super) struct Inputs(Vec<Result<Source, Unreadable>>);
+
+impl Inputs {
+    pub(super) fn new(paths: &[PathBuf]) -> Self {
+        if paths.is_empty() {
+            return Self(vec![Ok(Source::Sample)]);
+        }
+        let mut sources = Vec::with_capacity(paths.len());
+        for path in paths {
+            if !path.is_dir() {
+                sources.push(Ok(Source::File(path.as_path().into())));
+                continue;
+            }
+            match files(path) {
+                Ok(files) if files.is_empty() => sources.push(Err(Unreadable::new(
+                    path,
+                    &"is a folder without block or chain files (*.json, *.json.gz)",
+                ))),
+                Ok(files) => {
+                    sources.extend(files.into_iter().map(|file| Ok(Source::File(file.into()))));
+                }
+                Err(error) => sources.push(Err(Unreadable::new(
+                    path,
+                    &format!("cannot be listed: {error}"),
+                ))),
+            }
+        }
+        Self(sources)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl IntoIterator for Inputs {
+    type Item = Result<Source, Unreadable>;
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+/// The files of a folder that can hold blocks: first those whose name is a block number, in order, then the others by
+/// name.
+fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in folder.read_dir()? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let stem = name.strip_suffix(".gz").unwrap_or(&name);
+        let Some(stem) = stem.strip_suffix(".json") else {
+            continue;
+        };
+        if path.is_dir() {
+            continue;
+        }
+        let number = stem.parse().unwrap_or(u64::MAX);
+        files.push((number, path));
+    }
+    files.sort();
+    Ok(files.into_iter().map(|(_, path)| path).collect())
+}

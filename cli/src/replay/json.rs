@@ -1,0 +1,154 @@
+//! The result for programs: one JSON object a line, written as soon as it is known.
+
+use std::io::{self, StdoutLock, Write};
+
+use pleach_evm::Check;
+use serde::{Serialize, Serializer};
+
+use super::{
+    Arguments, Plan,
+    input::Unreadable,
+    outcome::{BlockOutcome, Executed, Fate, Mismatch, Totals, mgas_per_second},
+    report::Report,
+    text::{milliseconds, mismatch_line},
+};
+
+pub(super) struct JsonLines {
+    plan: Plan,
+    out: StdoutLock<'static>,
+}
+
+/// A block. Null is what cannot be told, or checked, here.
+#[derive(Serialize)]
+struct Line<'a> {
+    block: u64,
+    transactions: usize,
+    gas_used: Option<u64>,
+    header_ok: Option<bool>,
+    #[serde(serialize_with = "by_name")]
+    checks: &'a [Check],
+    strategy: &'static str,
+    workers: u16,
+    serial_ms: Option<f64>,
+    run_ms: Option<f64>,
+    speedup: Option<f64>,
+    attempts: Option<usize>,
+    mgas_per_s: Option<f64>,
+    fork: &'static str,
+    source: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// The checks that failed, with both values in full.
+    mismatches: Vec<Mismatch<'a>>,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    /// What tells this line from the others.
+    #[serde(rename = "summary")]
+    last: bool,
+    blocks: usize,
+    failed: usize,
+    geomean_speedup: Option<f64>,
+    min_speedup: Option<f64>,
+    not_run: usize,
+    unreadable: usize,
+    cancelled: bool,
+    transactions: usize,
+    gas_used: u64,
+    serial_ms: f64,
+    run_ms: f64,
+    mgas_per_s: Option<f64>,
+}
+
+fn by_name<S: Serializer>(checks: &[Check], serializer: S) -> Result<S::Ok, S::Error> {
+    let checks = checks.iter();
+    serializer.collect_map(checks.map(|check| (check.name, check.result.passed())))
+}
+
+/// What is finer than a thousandth is noise.
+fn rounded(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}
+
+impl JsonLines {
+    pub(super) fn new(arguments: &Arguments) -> Self {
+        Self {
+            plan: arguments.plan(),
+            out: io::stdout().lock(),
+        }
+    }
+
+    fn line(&mut self, line: &impl Serialize) -> io::Result<()> {
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        self.out.write_all(&text)?;
+        self.out.flush()
+    }
+}
+
+impl Report for JsonLines {
+    fn begin(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn block(&mut self, block: BlockOutcome) -> io::Result<()> {
+        let executed = block.executed();
+        let mismatches: Vec<_> = executed
+            .into_iter()
+            .flat_map(Executed::mismatches)
+            .collect();
+        let error = match &block.fate {
+            Fate::Executed(_) if mismatches.is_empty() => None,
+            Fate::Executed(_) => {
+                let lines: Vec<_> = mismatches.iter().map(mismatch_line).collect();
+                Some(lines.join("; "))
+            }
+            Fate::Failed(error) => Some(error.clone()),
+            Fate::NotRun => Some("not run: a block before it could not be executed".to_owned()),
+        };
+        self.line(&Line {
+            block: block.number,
+            transactions: block.transactions,
+            gas_used: executed.map(|it| it.gas_used),
+            header_ok: block.passed(),
+            checks: executed.map_or(&[], |it| &it.checks),
+            strategy: self.plan.strategy,
+            workers: self.plan.workers,
+            serial_ms: executed.map(|it| rounded(milliseconds(it.times.serial))),
+            run_ms: executed.map(|it| rounded(milliseconds(it.times.run))),
+            speedup: executed.and_then(|it| it.times.speedup()).map(rounded),
+            attempts: executed.map(|it| it.attempts),
+            mgas_per_s: executed
+                .and_then(|it| mgas_per_second(it.gas_used, it.times.run))
+                .map(rounded),
+            fork: block.fork,
+            source: block.source.to_string(),
+            error,
+            mismatches,
+        })
+    }
+
+    fn unreadable(&mut self, input: Unreadable) -> io::Result<()> {
+        self.line(&input)
+    }
+
+    fn end(&mut self, totals: &Totals) -> io::Result<()> {
+        self.line(&Summary {
+            last: true,
+            blocks: totals.blocks,
+            failed: totals.failed,
+            geomean_speedup: totals.geomean_speedup().map(rounded),
+            min_speedup: totals.min_speedup().map(rounded),
+            not_run: totals.not_run,
+            unreadable: totals.unreadable,
+            cancelled: totals.cancelled,
+            transactions: totals.transactions,
+            gas_used: totals.gas,
+            serial_ms: rounded(milliseconds(totals.serial)),
+            run_ms: rounded(milliseconds(totals.run)),
+            mgas_per_s: mgas_per_second(totals.gas, totals.run).map(rounded),
+        })
+    }
+}

@@ -1,0 +1,180 @@
+//! What came of a block, and of all of them.
+
+use std::time::Duration;
+
+use pleach_evm::{Check, CheckResult};
+use serde::Serialize;
+
+use super::input::Source;
+
+/// What came of one block.
+#[derive(Debug)]
+pub(super) struct BlockOutcome {
+    pub(super) source: Source,
+    pub(super) number: u64,
+    pub(super) fork: &'static str,
+    pub(super) transactions: usize,
+    pub(super) fate: Fate,
+}
+
+/// How far a block came.
+#[derive(Debug)]
+pub(super) enum Fate {
+    /// It was executed, and compared with its header.
+    Executed(Executed),
+    /// It is not valid, or lacks something that its execution needs.
+    Failed(String),
+    /// A block before it in its chain failed, so there is no state to execute it on.
+    NotRun,
+}
+
+/// An executed block.
+#[derive(Debug)]
+pub(super) struct Executed {
+    pub(super) gas_used: u64,
+    pub(super) checks: Vec<Check>,
+    pub(super) times: Times,
+    /// How often transactions were executed: as many as the block has, and those that had to be executed again.
+    pub(super) attempts: usize,
+}
+
+/// How long execution took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// In order, on one thread.
+    pub(super) serial: Duration,
+    /// With the chosen strategy.
+    pub(super) run: Duration,
+}
+
+impl Times {
+    /// How many times faster the chosen strategy is. `None` where the clock was too coarse to tell.
+    pub(super) fn speedup(self) -> Option<f64> {
+        let speedup = self.serial.as_secs_f64() / self.run.as_secs_f64();
+        speedup.is_normal().then_some(speedup)
+    }
+}
+
+/// Millions of gas in a second. `None` without gas or time.
+pub(super) fn mgas_per_second(gas: u64, time: Duration) -> Option<f64> {
+    let speed = gas as f64 / 1e6 / time.as_secs_f64();
+    speed.is_normal().then_some(speed)
+}
+
+/// A check that failed.
+#[derive(Serialize)]
+pub(super) struct Mismatch<'a> {
+    pub(super) check: &'static str,
+    /// What the header says.
+    pub(super) expected: &'a str,
+    pub(super) found: &'a str,
+}
+
+impl Executed {
+    pub(super) fn mismatches(&self) -> impl Iterator<Item = Mismatch<'_>> {
+        self.checks.iter().filter_map(|check| match &check.result {
+            CheckResult::Failed { expected, found } => Some(Mismatch {
+                check: check.name,
+                expected,
+                found,
+            }),
+            _ => None,
+        })
+    }
+
+    /// How many checks passed.
+    pub(super) fn passed(&self) -> usize {
+        let checks = self.checks.iter();
+        checks
+            .filter(|check| check.result == CheckResult::Passed)
+            .count()
+    }
+
+    /// Whether the state after it is known to be right.
+    pub(super) fn has_state_root(&self) -> bool {
+        let mut checks = self.checks.iter();
+        checks.any(|check| check.name == "state_root" && check.result == CheckResult::Passed)
+    }
+}
+
+impl BlockOutcome {
+    pub(super) fn executed(&self) -> Option<&Executed> {
+        match &self.fate {
+            Fate::Executed(executed) => Some(executed),
+            _ => None,
+        }
+    }
+
+    /// Whether the block is as its header says; `None` if it was not run.
+    pub(super) fn passed(&self) -> Option<bool> {
+        match &self.fate {
+            Fate::Executed(executed) => Some(executed.mismatches().next().is_none()),
+            Fate::Failed(_) => Some(false),
+            Fate::NotRun => None,
+        }
+    }
+}
+
+/// What came of all blocks so far.
+#[derive(Debug, Default)]
+pub(super) struct Totals {
+    pub(super) blocks: usize,
+    pub(super) failed: usize,
+    pub(super) not_run: usize,
+    /// Files and folders that could not be read.
+    pub(super) unreadable: usize,
+    /// Whether Ctrl-C ended it before all was done.
+    pub(super) cancelled: bool,
+    /// Of the executed blocks, as what follows.
+    pub(super) transactions: usize,
+    pub(super) gas: u64,
+    pub(super) serial: Duration,
+    pub(super) run: Duration,
+    speedups: Speedups,
+}
+
+#[derive(Debug, Default)]
+struct Speedups {
+    count: usize,
+    sum_of_logarithms: f64,
+    least: Option<f64>,
+}
+
+impl Totals {
+    pub(super) fn add(&mut self, block: &BlockOutcome) {
+        self.blocks += 1;
+        match block.passed() {
+            Some(true) => {}
+            Some(false) => self.failed += 1,
+            None => self.not_run += 1,
+        }
+        let Some(executed) = block.executed() else {
+            return;
+        };
+        self.transactions += block.transactions;
+        self.gas = self.gas.saturating_add(executed.gas_used);
+        self.serial += executed.times.serial;
+        self.run += executed.times.run;
+        if let Some(speedup) = executed.times.speedup() {
+            let speedups = &mut self.speedups;
+            speedups.count += 1;
+            speedups.sum_of_logarithms += speedup.ln();
+            speedups.least = Some(speedups.least.map_or(speedup, |least| least.min(speedup)));
+        }
+    }
+
+    /// The geometric mean of the blocks' speed-ups.
+    pub(super) fn geomean_speedup(&self) -> Option<f64> {
+        let Speedups {
+            count,
+            sum_of_logarithms,
+            ..
+        } = self.speedups;
+        (count > 0).then(|| (sum_of_logarithms / count as f64).exp())
+    }
+
+    /// The least of the blocks' speed-ups.
+    pub(super) fn min_speedup(&self) -> Option<f64> {
+        self.speedups.least
+    }
+}

@@ -1,0 +1,229 @@
+//! A table with a row for each block, and one for all of them.
+
+use std::env;
+
+use comfy_table::{
+    Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle,
+};
+
+use super::{
+    outcome::{BlockOutcome, Fate, Times, Totals, mgas_per_second},
+    text::{counted, decimal, milliseconds, thousands},
+};
+
+/// The columns of words, which are aligned to the left. Cells of the second may be broken into lines.
+const FORK: usize = 1;
+const CHECKS: usize = 4;
+/// The longest name of a check.
+const NAME: u16 = "transactions_root".len() as u16;
+
+const RULE: char = '─';
+
+const STYLE: TableStyle = TableStyle::new()
+    .header_separator(LineStyle::none().fill(RULE))
+    .row_separator(LineStyle::none().fill(RULE));
+
+/// Narrower than this, a table has words broken into letters. It is better when it does not fit.
+const NARROWEST: u16 = 72;
+
+/// The lines of the table, of at most `width` characters if that is not too narrow. `compares` says whether serial execution and the chosen
+/// strategy were measured each on its own.
+pub(super) fn lines(
+    blocks: &[BlockOutcome],
+    totals: &Totals,
+    compares: bool,
+    width: u16,
+) -> Vec<String> {
+    let mut table = Table::new();
+    table
+        .load_style(STYLE)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(width.max(NARROWEST));
+    if env::var_os("NO_COLOR").is_some() {
+        table.force_no_tty();
+    }
+    let mut header = vec!["block", "fork", "txs", "gas", "checks", "serial ms"];
+    if compares {
+        header.extend(["run ms", "speed-up"]);
+    }
+    header.push("Mgas/s");
+    table.set_header(header);
+    for block in blocks {
+        table.add_row(block_row(block, compares));
+    }
+    table.add_row(total_row(totals, compares));
+    set_widths(&mut table, width.max(NARROWEST));
+
+    // Rules only below the header and above the totals, not between the blocks.
+    let mut lines: Vec<_> = table.lines().collect();
+    let is_rule = |line: &String| line.starts_with(RULE);
+    let first = lines.iter().position(is_rule);
+    let last = lines.iter().rposition(is_rule);
+    let mut index = 0;
+    lines.retain(|line| {
+        let keep = !is_rule(line) || Some(index) == first || Some(index) == last;
+        index += 1;
+        keep
+    });
+    for line in &mut lines {
+        line.truncate(line.trim_end().len());
+    }
+    lines
+}
+
+/// Makes the table fit: with less space between columns, without the forks' names, and only then by breaking lines.
+fn set_widths(table: &mut Table, width: u16) {
+    let columns = table.column_max_content_widths();
+    let mut content: usize = columns.iter().map(|it| usize::from(*it)).sum();
+    // Names of checks may stand below each other.
+    content -= usize::from(columns[CHECKS].saturating_sub(NAME));
+    let fits = |content, gap| content + gap * columns.len() <= usize::from(width);
+    let gap = if fits(content, 2) { 2 } else { 1 };
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((gap, 0));
+        if index != FORK && index != CHECKS {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        if index == FORK && !fits(content, 1) {
+            column.set_constraint(ColumnConstraint::Hidden);
+        } else if index != CHECKS {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+}
+
+fn block_row(block: &BlockOutcome, compares: bool) -> Vec<Cell> {
+    let executed = block.executed();
+    let gas = executed.map(|it| it.gas_used);
+    let mut row = vec![
+        Cell::new(block.number),
+        Cell::new(block.fork),
+        Cell::new(thousands(block.transactions as u64)),
+        Cell::new(gas.map_or_else(|| "-".to_owned(), thousands)),
+        checks(block),
+    ];
+    let times = executed.map(|it| it.times);
+    row.extend(time_cells(times, gas.unwrap_or_default(), compares));
+    row
+}
+
+fn total_row(totals: &Totals, compares: bool) -> Vec<Cell> {
+    let failed = format!("{} failed", thousands(totals.failed as u64));
+    let mut row = vec![
+        Cell::new(counted(totals.blocks, "block")),
+        Cell::new(""),
+        Cell::new(thousands(totals.transactions as u64)),
+        Cell::new(thousands(totals.gas)),
+        if totals.failed == 0 {
+            Cell::new(failed)
+        } else {
+            failure(failed)
+        },
+    ];
+    let times = Times {
+        serial: totals.serial,
+        run: totals.run,
+    };
+    row.extend(time_cells(Some(times), totals.gas, compares));
+    row
+}
+
+/// The cells from `serial ms` on.
+fn time_cells(times: Option<Times>, gas: u64, compares: bool) -> Vec<Cell> {
+    let cell = |number, decimals| Cell::new(decimal(number, decimals));
+    let mut cells = vec![cell(times.map(|it| milliseconds(it.serial)), 2)];
+    if compares {
+        cells.push(cell(times.map(|it| milliseconds(it.run)), 2));
+        cells.push(cell(times.and_then(Times::speedup), 2));
+    }
+    cells.push(cell(times.and_then(|it| mgas_per_second(gas, it.run)), 0));
+    cells
+}
+
+/// What came of the checks of a block.
+fn checks(block: &BlockOutcome) -> Cell {
+    match &block.fate {
+        Fate::Executed(executed) => {
+            let failed: Vec<_> = executed.mismatches().map(|it| it.check).collect();
+            if failed.is_empty() {
+                let passed = executed.passed();
+                Cell::new(format!("{passed}/{passed}"))
+            } else {
+                failure(format!("FAILED: {}", failed.join(", ")))
+            }
+        }
+        Fate::Failed(_) => failure("FAILED".to_owned()),
+        Fate::NotRun => Cell::new("not run"),
+    }
+}
+
+fn failure(text: String) -> Cell {
+    Cell::new(text).fg(Color::Red)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use pleach_evm::{Check, CheckResult};
+
+    use super::*;
+    use crate::replay::{input::Source, outcome::Executed};
+
+    /// A block with numbers as long as they get, all of whose checks failed.
+    fn wide() -> BlockOutcome {
+        let names = [
+            "gas_used",
+            "logs_bloom",
+            "transactions_root",
+            "withdrawals_root",
+        ];
+        let checks = names.map(|name| Check {
+            name,
+            result: CheckResult::Failed {
+                expected: "1".to_owned(),
+                found: "2".to_owned(),
+            },
+        });
+        BlockOutcome {
+            source: Source::Sample,
+            number: 22_431_084,
+            fork: "SpuriousDragon",
+            transactions: 1_100,
+            fate: Fate::Executed(Executed {
+                gas_used: 129_985_362,
+                checks: checks.into(),
+                times: Times {
+                    serial: Duration::from_micros(1_234_567),
+                    run: Duration::from_micros(123_456),
+                },
+                attempts: 1_100,
+            }),
+        }
+    }
+
+    #[test]
+    fn no_line_is_wider_than_asked() {
+        let mut totals = Totals::default();
+        let mut blocks = Vec::new();
+        for _ in 0..44 {
+            totals.add(&wide());
+            blocks.push(wide());
+        }
+        for compares in [false, true] {
+            for width in [80, 100, 140] {
+                let lines = lines(&blocks, &totals, compares, width);
+                let rules = lines.iter().filter(|line| line.starts_with(RULE)).count();
+                assert_eq!(rules, 2);
+                for line in &lines {
+                    assert!(line.chars().count() <= width.into(), "{line}");
+                }
+                let text = lines.join("\n");
+                assert!(
+                    text.contains("129,985,362") && text.contains("1,234.57"),
+                    "{text}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! `pleach replay` as a user runs it.
+
+mod bad_input;
+mod output;
+mod stopped;
+mod support;

@@ -1,0 +1,111 @@
+//! A block of programs with its options, and the comparison of what came of it.
+
+use std::fmt::{Debug, Write};
+
+use crate::{
+    block::Block,
+    error::ExecuteError,
+    outcome::{Outcome, TxOutcome},
+    rule::{OnFailure, OnUndeclared, Over, WeightLimit},
+    state::MemoryState,
+    testkit::program::{Program, ProgramVm, Seen},
+};
+
+/// A block of [`Program`]s: all that decides its outcome, in one value that can be printed and shrunk.
+#[derive(Clone, Debug, Default)]
+pub struct TestBlock {
+    /// The state that it starts from.
+    pub state: MemoryState<u8, u64>,
+    /// Its transactions.
+    pub transactions: Vec<Program>,
+    /// What becomes of it when a transaction fails.
+    pub on_failure: OnFailure,
+    /// What becomes of a transaction that touches what it did not declare.
+    pub on_undeclared: OnUndeclared,
+    /// A limit: the steps of a transaction are reserved, what it saw is used.
+    pub limit: Option<(u64, Over)>,
+}
+
+impl TestBlock {
+    /// What a transaction reserves of [`limit`](Self::limit).
+    #[must_use]
+    pub fn reserved(program: &Program) -> u64 {
+        program.steps.len() as u64
+    }
+
+    /// What a transaction used of [`limit`](Self::limit).
+    #[must_use]
+    pub fn used(_: &Program, seen: &Seen) -> u64 {
+        seen.len() as u64
+    }
+
+    /// The block as an executor takes it.
+    pub fn to_pleach<'a>(
+        &'a self,
+        vm: &'a ProgramVm,
+    ) -> Block<'a, ProgramVm, MemoryState<u8, u64>> {
+        let block = Block::new(vm, &self.state, &self.transactions)
+            .on_failure(self.on_failure)
+            .on_undeclared(self.on_undeclared);
+        match self.limit {
+            None => block,
+            Some((limit, over)) => block.rule(
+                WeightLimit::new(limit, Self::reserved)
+                    .used(Self::used)
+                    .over(over),
+            ),
+        }
+    }
+}
+
+/// Compares two results of one block: outputs, reasons, changes and errors, not statistics.
+///
+/// # Errors
+///
+/// If they differ: where they do first, and how.
+pub fn assert_same(
+    expected: &Result<Outcome<ProgramVm>, ExecuteError>,
+    found: &Result<Outcome<ProgramVm>, ExecuteError>,
+) -> Result<(), String> {
+    match (expected, found) {
+        (Ok(expected), Ok(found)) => same_outcome(expected, found),
+        (Err(expected), Err(found)) => {
+            same("error", &format!("{expected:?}"), &format!("{found:?}"))
+        }
+        (Ok(_), Err(found)) => Err(format!("expected an outcome, found the error {found}")),
+        (Err(expected), Ok(_)) => Err(format!("expected the error {expected}, found an outcome")),
+    }
+}
+
+fn same_outcome(expected: &Outcome<ProgramVm>, found: &Outcome<ProgramVm>) -> Result<(), String> {
+    let text = |outcome: Option<&TxOutcome<_, _>>| {
+        outcome.map_or_else(|| "nothing".to_owned(), |outcome| format!("{outcome:?}"))
+    };
+    for index in 0..expected.transactions.len().max(found.transactions.len()) {
+        let expected = text(expected.transactions.get(index));
+        let found = text(found.transactions.get(index));
+        same(&format!("transaction {index}"), &expected, &found)?;
+    }
+    if expected.changes != found.changes {
+        let mut message = String::from("the changes differ:");
+        for key in 0..=u8::MAX {
+            let (expected, found) = (expected.changes.get(&key), found.changes.get(&key));
+            if expected != found {
+                let _ = write!(
+                    message,
+                    " key {key}: expected {expected:?}, found {found:?};"
+                );
+            }
+        }
+        return Err(message);
+    }
+    Ok(())
+}
+
+fn same<T: PartialEq + Debug>(what: &str, expected: &T, found: &T) -> Result<(), String> {
+    if expected == found {
+        Ok(())
+    } else {
+        Err(format!("{what}: expected {expected:?}, found {found:?}"))
+    }
+}

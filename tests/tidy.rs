@@ -1,0 +1,146 @@
+//! Rules of the whole repository that no lint knows.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// A source file, by its path below the root.
+struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+/// All Rust files of the repository; those of the package alone if it stands alone.
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut sources = Vec::new();
+    collect(root, root, &mut sources);
+    assert!(sources.len() > 10, "the sources were found");
+    sources
+}
+
+fn collect(root: &Path, folder: &Path, sources: &mut Vec<Source>) {
+    for entry in fs::read_dir(folder).expect("the folder can be listed") {
+        let path = entry.expect("the entry can be read").path();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        if path.is_dir() {
+            if !name.starts_with('.') && name != "target" && name != "node_modules" {
+                collect(root, &path, sources);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            sources.push(Source {
+                text: fs::read_to_string(&path).expect("sources are UTF-8"),
+                path: path.strip_prefix(root).unwrap_or(&path).to_owned(),
+            });
+        }
+    }
+}
+
+/// Fails with all complaints at once.
+fn check(complaints: impl Fn(&Source, &[&str]) -> Vec<(usize, String)>) {
+    let mut all = Vec::new();
+    for source in sources() {
+        let lines: Vec<_> = source.text.lines().collect();
+        for (line, complaint) in complaints(&source, &lines) {
+            all.push(format!(
+                "{}:{}: {complaint}",
+                source.path.display(),
+                line + 1
+            ));
+        }
+    }
+    assert!(all.is_empty(), "\n{}", all.join("\n"));
+}
+
+#[test]
+fn files_say_what_they_are_for_and_stay_short() {
+    check(|_, lines| {
+        let mut complaints = Vec::new();
+        let first = lines.first().copied().unwrap_or_default();
+        if !first.starts_with("//!") && !first.starts_with("#![doc = include_str!") {
+            complaints.push((0, "opens without saying what the file is for".to_owned()));
+        }
+        if lines.len() > 500 {
+            complaints.push((
+                0,
+                format!("{} lines are too many for one thing", lines.len()),
+            ));
+        }
+        complaints
+    });
+}
+
+#[test]
+fn nothing_is_left_behind() {
+    // Put together here, or this file would not pass.
+    let words = [
+        ["TO", "DO"],
+        ["FIX", "ME"],
+        ["XX", "X"],
+        ["dbg", "!("],
+        ["todo", "!("],
+        ["unimplemented", "!("],
+    ];
+    check(|_, lines| {
+        let found = lines.iter().enumerate().filter_map(|(number, line)| {
+            let word = words
+                .iter()
+                .map(|word| word.concat())
+                .find(|word| line.contains(word))?;
+            Some((number, format!("`{word}` is left")))
+        });
+        found.collect()
+    });
+}
+
+#[test]
+fn silenced_lints_have_a_reason() {
+    check(|_, lines| {
+        let opens = |line: &str| {
+            let line = line.trim_start();
+            ["allow(", "expect("].iter().any(|lint| {
+                line.strip_prefix("#[")
+                    .or(line.strip_prefix("#!["))
+                    .is_some_and(|rest| rest.starts_with(lint))
+            })
+        };
+        let found = lines.iter().enumerate().filter(|(number, line)| {
+            let attribute = lines[*number..].iter().take(4).copied().collect::<String>();
+            opens(line) && !attribute.contains("reason =")
+        });
+        found
+            .map(|(number, _)| (number, "a lint is silenced without a reason".to_owned()))
+            .collect()
+    });
+}
+
+#[test]
+fn unsafe_code_and_atomic_orderings_are_argued_at_the_place() {
+    let is_code = |line: &str| !line.trim_start().starts_with("//") && !line.contains('"');
+    let above = |lines: &[&str], number: usize, word: &str| {
+        lines[number.saturating_sub(8)..number]
+            .iter()
+            .any(|line| line.contains(word))
+    };
+    let orderings = ["Relaxed", "Acquire", "Release", "AcqRel", "SeqCst"];
+    check(|_, lines| {
+        let mut complaints = Vec::new();
+        for (number, line) in lines.iter().enumerate().filter(|(_, line)| is_code(line)) {
+            let is_unsafe = line.contains("unsafe {") || line.contains("unsafe impl");
+            if is_unsafe && !above(lines, number, "SAFETY:") {
+                complaints.push((number, "unsafe without `SAFETY:`".to_owned()));
+            }
+            let is_atomic = orderings
+                .iter()
+                .any(|name| line.contains(&format!("Ordering::{name}")));
+            if is_atomic && !above(lines, number, "ORDERING:") {
+                complaints.push((number, "an atomic access without `ORDERING:`".to_owned()));
+            }
+        }
+        complaints
+    });
+}
