@@ -23,7 +23,7 @@ pub(crate) type OnCommit<'a, V> =
 /// use pleach::{Block, CancelToken, Executor, MemoryState, OnFailure, SerialExecutor};
 ///
 /// let state = MemoryState::new();
-/// let transactions = [Program { steps: vec![Step::Put(1, 7)] }, Program { steps: vec![Step::Get(1)] }];
+/// let transactions = [Program::new([Step::Put(1, 7)]), Program::new([Step::Get(1)])];
 /// let cancel = CancelToken::new();
 /// let mut done = 0;
 /// let outcome = SerialExecutor::new().execute(

@@ -79,15 +79,19 @@ pub enum OnUndeclared {
 /// # Examples
 ///
 /// ```
-/// use pleach::{Over, WeightLimit};
-/// # use pleach::testkit::{Program, ProgramVm};
+/// use pleach::testkit::{Program, ProgramVm, Step};
+/// use pleach::{Block, Executor, MemoryState, Over, SerialExecutor, WeightLimit};
 ///
-/// let limit = WeightLimit::new(30_000_000, |transaction: &Program| transaction.steps.len() as u64)
-///     .over(Over::SkipRest);
-/// # let state = pleach::MemoryState::new();
-/// # let transactions = [Program::default()];
-/// let block = pleach::Block::new(&ProgramVm, &state, &transactions).rule(limit);
-/// # let _ = block;
+/// let state = MemoryState::new();
+/// let transactions = [Program::new([Step::Put(1, 1)]), Program::new([Step::Get(1), Step::Get(2)])];
+/// let limit = WeightLimit::new(2, |program: &Program| program.steps.len() as u64);
+/// let block = Block::new(&ProgramVm, &state, &transactions).rule(limit.over(Over::SkipRest));
+/// let outcome = SerialExecutor::new().execute(block)?;
+/// assert_eq!(
+///     outcome.transactions[1].reason().unwrap().to_string(),
+///     "its weight of 2 is more than the 1 that the block has left"
+/// );
+/// # Ok::<(), pleach::ExecuteError>(())
 /// ```
 pub struct WeightLimit<T, O> {
     remaining: u64,
