@@ -18,6 +18,7 @@ use revm::{
         interpreter_action::FrameInit,
     },
     primitives::{constants::CALL_STACK_LIMIT, hardfork::SpecId},
+    state::EvmState,
 };
 
 use crate::{
@@ -38,7 +39,8 @@ pub struct Scratch(
 
 #[derive(Debug)]
 struct Buffers {
-    journal: JournalInner<JournalEntry>,
+    // Boxed, so that handing it over moves a pointer.
+    journal: Box<JournalInner<JournalEntry>>,
     loaded: Vec<Loaded>,
     adds: Adds,
     frames: FrameStack<EthFrame>,
@@ -48,7 +50,7 @@ struct Buffers {
 impl Default for Scratch {
     fn default() -> Self {
         Self(Some(Buffers {
-            journal: JournalInner::new(),
+            journal: Box::new(JournalInner::new()),
             loaded: Vec::new(),
             adds: Adds::new(),
             frames: FrameStack::new_prealloc(8),
@@ -211,7 +213,7 @@ impl<'a> Engine<'a> {
         database.loaded.clear();
         inner.commit_tx();
         if inner.state.capacity() > KEPT_ACCOUNTS {
-            inner.state = Default::default();
+            inner.state = EvmState::default();
         } else {
             inner.state.clear();
         }

@@ -92,7 +92,7 @@ impl<'a> Handler for LazyHandler<'a> {
     ) -> Result<(), EvmError> {
         let (block, tx, _, journal, ..) = evm.ctx().all_mut();
         let gas = result.gas();
-        let unused = gas.remaining() + gas.reservoir() + gas.refunded() as u64;
+        let unused = gas.remaining() + gas.reservoir() + gas.refunded().cast_unsigned();
         let price = tx.effective_gas_price(u128::from(block.basefee()));
         let amount = U256::from(price.saturating_mul(u128::from(unused)));
         // What comes back was paid before, so it cannot overflow.

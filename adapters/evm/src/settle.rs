@@ -121,20 +121,17 @@ fn settle_account(
     if account.is_created() {
         wipe(database, index)?;
     }
-    let changed = account.storage.iter().filter(|(_, slot)| slot.is_changed());
-    let mut incarnation = None;
-    for (slot, word) in changed {
-        let incarnation = match incarnation {
-            Some(incarnation) => incarnation,
-            None => {
-                let found = database.incarnation(index)? + u32::from(account.is_created());
-                *incarnation.insert(found)
-            }
-        };
-        database.put(
-            &Key::slot(address, incarnation, *slot),
-            Value::from_number(word.present_value),
-        )?;
+    let mut changed = account
+        .storage
+        .iter()
+        .filter(|(_, slot)| slot.is_changed())
+        .peekable();
+    if changed.peek().is_some() {
+        let incarnation = database.incarnation(index)? + u32::from(account.is_created());
+        for (slot, word) in changed {
+            let key = Key::slot(address, incarnation, *slot);
+            database.put(&key, Value::from_number(word.present_value))?;
+        }
     }
     Ok(())
 }
