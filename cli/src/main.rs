@@ -1,6 +1,7 @@
 //! `pleach`: the Pleach runtime on the command line.
 
 mod fetch;
+mod interrupt;
 mod replay;
 
 use std::{

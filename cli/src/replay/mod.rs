@@ -24,12 +24,14 @@ mod text;
 use std::{
     io::{self, ErrorKind, IsTerminal},
     path::PathBuf,
-    process::{self, ExitCode},
+    process::ExitCode,
 };
 
 use anyhow::Context;
 use clap::ValueEnum;
 use pleach::CancelToken;
+
+use crate::interrupt::{self, CANCELLED};
 
 use self::{
     input::{Inputs, Source},
@@ -137,17 +139,7 @@ impl Plan {
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let cancel = CancelToken::new();
-    let on_signal = cancel.clone();
-    ctrlc::set_handler(move || {
-        // Who asks twice does not want to wait for the table.
-        if on_signal.is_cancelled() {
-            process::exit(CANCELLED.into());
-        }
-        on_signal.cancel();
-    })
-    .context("Ctrl-C cannot be caught")?;
-
+    let cancel = interrupt::token()?;
     let mut totals = Totals::default();
     let written = if arguments.json {
         replay(arguments, &cancel, &mut totals, JsonLines::new(arguments))
@@ -167,9 +159,6 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         u8::from(totals.failed > 0)
     }))
 }
-
-/// As shells have it: 128 and the number of the signal.
-const CANCELLED: u8 = 130;
 
 /// Runs all inputs. An error is one of writing the result: everything else is part of the result.
 fn replay(
