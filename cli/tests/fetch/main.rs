@@ -75,11 +75,7 @@ fn a_block_is_captured_once_and_can_be_read() {
         "{}",
         stderr(&again)
     );
-    assert_eq!(
-        node.requests() - requests,
-        2,
-        "only the chain is asked for"
-    );
+    assert_eq!(node.requests() - requests, 2, "only the chain is asked for");
 
     fs::write(&path, "half of a fi").expect("written");
     let repaired = fetch(&node, folder.path(), &["9", "--no-verify"]);
