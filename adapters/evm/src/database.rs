@@ -69,6 +69,8 @@ pub(crate) struct Loaded {
     pub(crate) nonce: Option<u64>,
     /// The balance before the transaction is at least this much: a predicate that was asked and held.
     pub(crate) at_least: U256,
+    /// The highest that its placeholder ever stood, even if it came down again.
+    pub(crate) peak: U256,
     /// Which incarnation of its storage the transaction found, if it looked.
     incarnation: Option<u32>,
 }
@@ -205,6 +207,7 @@ impl<'a> ViewDatabase<'a> {
             balance,
             nonce,
             at_least: U256::ZERO,
+            peak: PLACEHOLDER_BALANCE,
             incarnation: None,
         });
         if absent {

@@ -18,10 +18,11 @@ use revm::{
     },
     interpreter::InitialAndFloorGas,
     primitives::hardfork::SpecId,
+    state::Account,
 };
 
 use crate::{
-    database::{LARGE, ViewDatabase, ViewError},
+    database::{LARGE, Mode, ViewDatabase, ViewError},
     engine::Engine,
     journal::LazyJournal,
 };
@@ -95,9 +96,7 @@ impl<'a> Handler for LazyHandler<'a> {
         let unused = gas.remaining() + gas.reservoir() + gas.refunded().cast_unsigned();
         let price = tx.effective_gas_price(u128::from(block.basefee()));
         let amount = U256::from(price.saturating_mul(u128::from(unused)));
-        // What comes back was paid before, so it cannot overflow.
-        let account = journal.account_mut(tx.caller());
-        account.info.balance = account.info.balance.saturating_add(amount);
+        earn(journal.account_mut(tx.caller()), amount);
         Ok(())
     }
 
@@ -116,22 +115,23 @@ impl<'a> Handler for LazyHandler<'a> {
         let used = gas.used().saturating_sub(gas.reservoir());
         let amount = U256::from(price * u128::from(used));
         let beneficiary = block.beneficiary();
-        if journal.inner.state.contains_key(&beneficiary) {
-            let account = journal.account_mut(beneficiary);
-            account.mark_touch();
-            // revm's `incr_balance` leaves a balance that would overflow as it is.
-            if let Some(balance) = account.info.balance.checked_add(amount) {
-                account.info.balance = balance;
-            }
-        } else if journal.database.clearing && !amount.is_zero() {
+        let is_loaded = journal.inner.state.contains_key(&beneficiary);
+        let lazy = journal.database.mode == Mode::Lazy;
+        if !is_loaded && lazy && journal.database.clearing && !amount.is_zero() {
             journal.fees = amount;
-        } else {
-            // Being paid nothing still touches it: it may come into existence, or cease to exist.
-            journal.load_account(beneficiary)?;
-            let account = journal.account_mut(beneficiary);
-            account.mark_touch();
-            account.info.balance = account.info.balance.saturating_add(amount);
+            return Ok(());
         }
+        // Being paid nothing still touches it: it may come into existence, or cease to exist.
+        journal.load_account(beneficiary)?;
+        earn(journal.account_mut(beneficiary), amount);
         Ok(())
+    }
+}
+
+/// Adds to a balance as revm's `incr_balance` does, which leaves one that would overflow as it is.
+fn earn(account: &mut Account, amount: U256) {
+    account.mark_touch();
+    if let Some(balance) = account.info.balance.checked_add(amount) {
+        account.info.balance = balance;
     }
 }

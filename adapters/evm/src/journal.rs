@@ -95,15 +95,28 @@ impl<'a> LazyJournal<'a> {
         };
         if self.database.loaded[index].balance.is_none() {
             let balance = self.database.read_balance(address)?;
-            self.database.loaded[index].balance = Some(balance);
+            let loaded = &mut self.database.loaded[index];
+            loaded.balance = Some(balance);
+            let most = loaded.peak - PLACEHOLDER_BALANCE;
+            self.overflowed |= balance.checked_add(most).is_none();
             let info = &mut self.account_mut(address).info;
             let change = info.balance.wrapping_sub(PLACEHOLDER_BALANCE);
-            let overflows =
-                info.balance > PLACEHOLDER_BALANCE && balance.checked_add(change).is_none();
             info.balance = balance.wrapping_add(change);
-            self.overflowed |= overflows;
         }
         Ok(())
+    }
+
+    /// Remembers how high a placeholder stands after something was added to it. revm refuses what goes past 256 bits at
+    /// once; here that shows later, when the account may have passed it on, or a revert may have taken it back.
+    fn note_peak(&mut self, address: Address) {
+        let info = &self.account_mut(address).info;
+        let balance = info.balance;
+        if let Some(index) = info.account_id.map(AccountId::get) {
+            let loaded = &mut self.database.loaded[index];
+            if loaded.balance.is_none() {
+                loaded.peak = loaded.peak.max(balance);
+            }
+        }
     }
 
     /// Puts the nonce in the placeholder's place.

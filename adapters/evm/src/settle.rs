@@ -5,7 +5,7 @@ use pleach::Delta;
 use revm::state::Account;
 
 use crate::{
-    database::{Before, PLACEHOLDER_BALANCE, ViewDatabase, ViewError},
+    database::{Before, Loaded, PLACEHOLDER_BALANCE, ViewDatabase, ViewError},
     journal::LazyJournal,
     key::Key,
     value::{Code, Value, Wei},
@@ -42,12 +42,29 @@ pub(crate) fn settle(
     let state = &inner.state;
 
     // Adds first: they alone can be refused, and can be taken back.
-    for loaded in &database.loaded {
-        let Some(account) = state.get(&loaded.address) else {
+    for index in 0..database.loaded.len() {
+        let Loaded {
+            address,
+            balance: None,
+            peak,
+            ..
+        } = database.loaded[index]
+        else {
             continue;
         };
-        if loaded.balance.is_none() && account.info.balance != PLACEHOLDER_BALANCE {
-            adds.push((loaded.address, change(account.info.balance)));
+        let Some(account) = state.get(&address) else {
+            continue;
+        };
+        let balance = account.info.balance;
+        if balance != PLACEHOLDER_BALANCE {
+            adds.push((address, change(balance)));
+        }
+        // An add sees what it comes to; what was more in between must have fitted as well.
+        let most = peak - PLACEHOLDER_BALANCE;
+        if peak > balance.max(PLACEHOLDER_BALANCE)
+            && database.at_least(&Key::balance(address), U256::MAX - most + U256::ONE)?
+        {
+            return Ok(Settled::Overflowed);
         }
     }
     if !fees.is_zero() {
@@ -118,7 +135,7 @@ fn settle_account(
     }
     settle_code(database, address, &before, account)?;
 
-    if account.is_created() {
+    if account.is_created() || is_cleared(database, address, &before)? {
         wipe(database, index)?;
     }
     let mut changed = account
@@ -134,6 +151,19 @@ fn settle_account(
         }
     }
     Ok(())
+}
+
+/// Whether a touched account was left from before EIP-161, and is gone now: with its storage, if it had one.
+fn is_cleared(
+    database: &mut ViewDatabase<'_>,
+    address: Address,
+    before: &Before,
+) -> Result<bool, ViewError> {
+    Ok(database.clearing
+        && matches!(before, Before::Existing)
+        && !database.is_marked(address)?
+        && !database.at_least(&Key::balance(address), U256::ONE)?
+        && !database.has_nonce(address)?)
 }
 
 /// The code and the life-cycle of a touched account that was not destroyed.

@@ -198,7 +198,8 @@ impl EvmState {
     ) {
         let existed = self.accounts.contains_key(&address);
         let account = self.accounts.entry(address).or_default();
-        let mut existing = existed && !clearing;
+        // An empty account that is left from before EIP-161 stays until its code says that it was touched.
+        let mut existing = existed && (!clearing || account.is_empty());
         let mut incarnation = 0;
         for (_, part, value) in parts {
             match part {

@@ -117,6 +117,7 @@ impl<'a> JournalTr for LazyJournal<'a> {
             self.inner
                 .selfdestruct(&mut self.database, address, target, skip_cold_load)?;
         // The target is warm by now, and revm judged it by placeholders.
+        self.note_peak(target);
         result.is_cold = is_cold;
         result.data.target_exists = target_exists;
         Ok(result)
@@ -162,7 +163,9 @@ impl<'a> JournalTr for LazyJournal<'a> {
         self.inner.load_account(&mut self.database, from)?;
         self.inner.load_account(&mut self.database, to)?;
         self.prepare_transfer(from, to, balance)?;
-        Ok(self.inner.transfer_loaded(from, to, balance))
+        let refused = self.inner.transfer_loaded(from, to, balance);
+        self.note_peak(to);
+        Ok(refused)
     }
 
     fn transfer_loaded(
@@ -175,7 +178,11 @@ impl<'a> JournalTr for LazyJournal<'a> {
             self.error = Some(error);
             return Some(TransferError::OutOfFunds);
         }
-        self.inner.transfer_loaded(from, to, balance)
+        let refused = self.inner.transfer_loaded(from, to, balance);
+        if !balance.is_zero() {
+            self.note_peak(to);
+        }
+        refused
     }
 
     #[expect(deprecated, reason = "the trait still requires it")]
@@ -284,8 +291,13 @@ impl<'a> JournalTr for LazyJournal<'a> {
             self.error = Some(error);
             return Err(TransferError::OutOfFunds);
         }
-        self.inner
-            .create_account_checkpoint(caller, address, balance, spec_id)
+        let created = self
+            .inner
+            .create_account_checkpoint(caller, address, balance, spec_id);
+        if !balance.is_zero() {
+            self.note_peak(address);
+        }
+        created
     }
 
     fn depth(&self) -> usize {

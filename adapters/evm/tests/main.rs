@@ -1,0 +1,7 @@
+//! The tests of the Ethereum adapter, in one binary.
+
+mod cases;
+mod differential;
+mod generate;
+mod harness;
+mod mainnet;
