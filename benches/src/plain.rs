@@ -25,7 +25,7 @@ use crate::blocks::Case;
 /// A database with every account that the block needs.
 pub type Database = CacheDB<EmptyDB>;
 
-/// A block, ready to be executed by [`run`].
+/// A block, ready to be executed by [`Plain::run`](Plain::run).
 #[derive(Debug)]
 pub struct Plain {
     env: EvmEnv,
