@@ -157,6 +157,13 @@ pub struct PreparedBlock<'a> {
 }
 
 impl PreparedBlock<'_> {
+    /// The same, with accounts that are read whole when they are loaded.
+    #[cfg(test)]
+    pub(crate) fn eager(mut self) -> Self {
+        self.vm.make_eager();
+        self
+    }
+
     /// The block.
     #[must_use]
     pub fn block(&self) -> &EvmBlock {

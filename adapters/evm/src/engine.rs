@@ -13,7 +13,7 @@ use revm::{
     },
     interpreter::{
         FrameInput, Instruction, InstructionContext, InstructionResult, instruction_table,
-        instructions::{GasTable, InstructionTable, host},
+        instructions::{GasTable, InstructionTable, gas_table_spec, host},
         interpreter::EthInterpreter,
         interpreter_action::FrameInit,
     },
@@ -68,6 +68,24 @@ pub(crate) struct Environment {
     pub(crate) block: BlockEnv,
     pub(crate) cfg: CfgEnv,
     pub(crate) gas_table: GasTable,
+    pub(crate) mode: Mode,
+}
+
+impl Environment {
+    pub(crate) fn new(block: BlockEnv, cfg: CfgEnv) -> Self {
+        // Amsterdam looks at balances in more places, which the lazy journal does not know.
+        let mode = if cfg.spec.is_enabled_in(SpecId::AMSTERDAM) {
+            Mode::Eager
+        } else {
+            Mode::Lazy
+        };
+        Self {
+            gas_table: gas_table_spec(cfg.spec),
+            block,
+            cfg,
+            mode,
+        }
+    }
 }
 
 /// How revm is entered.
@@ -87,13 +105,7 @@ pub(crate) fn run(
     view: &mut View<'_>,
     scratch: &mut Scratch,
 ) -> Result<ExecutionResult, EvmError> {
-    // Amsterdam looks at balances in more places, which the lazy journal does not know.
-    let mode = if environment.cfg.spec.is_enabled_in(SpecId::AMSTERDAM) {
-        Mode::Eager
-    } else {
-        Mode::Lazy
-    };
-    if let Some(result) = attempt(environment, entry, tx, view, scratch, mode)? {
+    if let Some(result) = attempt(environment, entry, tx, view, scratch, environment.mode)? {
         return Ok(result);
     }
     // Some balance went past 256 bits, and lazy balances do not say when. Nothing was changed yet.

@@ -45,6 +45,8 @@ mod settle;
 mod spec;
 mod state;
 mod system;
+#[cfg(all(test, feature = "sample"))]
+mod tests;
 mod transaction;
 mod transfer;
 mod value;

@@ -56,7 +56,9 @@ pub(crate) fn settle(
             continue;
         };
         let balance = account.info.balance;
-        if balance != PLACEHOLDER_BALANCE {
+        // A transfer that the recipient's balance has no room for takes from the sender without a journal entry: if that is
+        // reverted, revm leaves the sender changed but untouched, and so drops the change.
+        if balance != PLACEHOLDER_BALANCE && account.is_touched() {
             adds.push((address, change(balance)));
         }
         // An add sees what it comes to; what was more in between must have fitted as well.

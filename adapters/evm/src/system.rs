@@ -104,6 +104,11 @@ impl Protocol {
         let mut payments = Vec::new();
         if let Some(base) = calc::base_block_reward(spec, number) {
             for ommer in ommers {
+                // Nobody has checked the uncles: one that is out of reach would be worth more than there is.
+                let reach = number.saturating_sub(8)..=number;
+                if !reach.contains(&ommer.number) {
+                    continue;
+                }
                 let reward = calc::ommer_reward(base, number, ommer.number);
                 payments.push((ommer.beneficiary, U256::from(reward)));
             }
@@ -214,14 +219,16 @@ impl Protocol {
         Ok(())
     }
 
+    /// Takes all that these accounts have. All of them, and who gets it, are touched even if that is nothing.
     fn drain_dao(&self, state: &mut View<'_>) -> Result<()> {
         for address in dao_fork::DAO_HARDFORK_ACCOUNTS {
             let key = Key::balance(address);
             let balance = Value::into_number(state.get(&key)?.as_ref());
             if !balance.is_zero() {
                 state.delete(&key)?;
-                self.pay(dao_fork::DAO_HARDFORK_BENEFICIARY, balance, state)?;
             }
+            self.pay(address, U256::ZERO, state)?;
+            self.pay(dao_fork::DAO_HARDFORK_BENEFICIARY, balance, state)?;
         }
         Ok(())
     }

@@ -4,10 +4,7 @@ use alloy_consensus::Header;
 use alloy_eips::eip4895::Withdrawal;
 use alloy_evm::EvmEnv;
 use pleach::{StateView, Stop, Vm};
-use revm::{
-    context::result::EVMError, interpreter::instructions::gas_table_spec,
-    primitives::hardfork::SpecId,
-};
+use revm::{context::result::EVMError, primitives::hardfork::SpecId};
 
 use crate::{
     engine::{Entry, Environment, Scratch, run},
@@ -41,13 +38,8 @@ impl BlockVm {
     ) -> Self {
         let blobs = spec.blob_params(header.timestamp);
         let env = EvmEnv::for_eth_block(header, spec, spec.chain_id(), blobs);
-        let environment = Environment {
-            gas_table: gas_table_spec(env.cfg_env.spec),
-            block: env.block_env,
-            cfg: env.cfg_env,
-        };
         Self {
-            environment,
+            environment: Environment::new(env.block_env, env.cfg_env),
             protocol: Protocol::new(spec, header, ommers, withdrawals),
         }
     }
@@ -55,6 +47,12 @@ impl BlockVm {
     /// Which rules hold in the block.
     pub(crate) fn spec_id(&self) -> SpecId {
         self.environment.cfg.spec
+    }
+
+    /// Reads accounts whole from now on.
+    #[cfg(test)]
+    pub(crate) fn make_eager(&mut self) {
+        self.environment.mode = crate::database::Mode::Eager;
     }
 
     /// Whether the protocol has anything to do before the transactions.

@@ -4,4 +4,7 @@ mod cases;
 mod differential;
 mod generate;
 mod harness;
+mod limits;
 mod mainnet;
+mod protocol;
+mod sample;

@@ -2,9 +2,11 @@
 
 mod balances;
 mod creation;
+mod delegation;
 mod destruction;
-
+mod existence;
 mod overflow;
+mod validity;
 
 use alloy_primitives::Address;
 

@@ -8,7 +8,7 @@ use crate::harness::{
     Scenario,
     build::{call, call_as, create, deploy, ending, pay, run, show, wei},
     code::{Amount, End, Look, Target, Way},
-    request::{Request, Value},
+    request::{Kind, Permit, Request, Value},
     signer,
 };
 
@@ -105,6 +105,22 @@ fn a_refund_of_gas_that_the_sender_cannot_hold() {
         assert_eq!(agreed.logged(0), [ONE], "{fork}");
         // It got the nine million out of ten, and nothing of the gas that was left.
         assert_eq!(agreed.balance(signer(0)), MAX - wei(1_000_000), "{fork}");
+    }
+}
+
+#[test]
+fn a_payment_that_does_not_fit_is_reverted() {
+    for fork in ["prague", "osaka"] {
+        // An authority's balance is read, so it is known at once that it has no room.
+        let permit = Permit::new(1, B);
+        let agreed = Scenario::funded(fork)
+            .balance(signer(1), MAX - wei(100))
+            .balance(A, 5_000)
+            .contract(A, &[ending([pay(signer(1), 1_000)], End::Revert)])
+            .send(Request::new(0, A).kind(Kind::Eip7702(vec![permit])))
+            .agreed();
+        assert!(!agreed.done(0).success, "{fork}");
+        assert_eq!(agreed.balance(A), wei(5_000), "{fork}");
     }
 }
 

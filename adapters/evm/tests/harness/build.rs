@@ -58,6 +58,11 @@ impl Scenario {
         self
     }
 
+    pub(crate) fn base_fee(mut self, wei: u64) -> Self {
+        self.base_fee = wei;
+        self
+    }
+
     /// Adds a transaction to the last block.
     pub(crate) fn send(mut self, request: Request) -> Self {
         let block = self.blocks.last_mut().expect("there is a block");

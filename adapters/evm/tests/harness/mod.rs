@@ -1,5 +1,6 @@
 //! Blocks that are executed twice: by Pleach, and by a plain revm loop over a cache database. Both must agree in all.
 
+pub(crate) mod block;
 pub(crate) mod build;
 pub(crate) mod code;
 pub(crate) mod oracle;

@@ -99,6 +99,9 @@ impl Oracle {
     ///
     /// Before EIP-161, revm leaves an account out that is empty in the end. That is also one that a SELFDESTRUCT paid
     /// beyond 256 bits, exactly to zero.
+    ///
+    /// The cache database also writes slots that were only read. Where an account with a storage is created anew, and
+    /// that fails, these are zeros that never were.
     fn commit(&mut self, mut state: EvmState, spec: SpecId) {
         if !spec.is_enabled_in(SpecId::SPURIOUS_DRAGON) {
             for (address, account) in &mut state {
@@ -106,6 +109,9 @@ impl Oracle {
                     account.mark_touch();
                 }
             }
+        }
+        for account in state.values_mut() {
+            account.storage.retain(|_, slot| slot.is_changed());
         }
         let gone: Vec<_> = state
             .iter()

@@ -91,6 +91,16 @@ impl Request {
         self
     }
 
+    pub(crate) fn price(mut self, above_base: i64) -> Self {
+        self.above_base = above_base;
+        self
+    }
+
+    pub(crate) fn kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
     pub(crate) fn sender(&self) -> Address {
         signer(self.from)
     }
@@ -192,6 +202,17 @@ const VERSION: B256 = {
 };
 
 impl Permit {
+    /// A permit that is valid if its signer sends nothing in the meantime.
+    pub(crate) fn new(from: usize, to: Address) -> Self {
+        Self {
+            from,
+            to,
+            nonce_off: 0,
+            chain_id: CHAIN_ID,
+            broken: false,
+        }
+    }
+
     fn sign(self, nonce: u64) -> SignedAuthorization {
         let authorization = Authorization {
             chain_id: U256::from(self.chain_id),
