@@ -2,22 +2,29 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
+    sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::Duration,
 };
 
 use anyhow::{Context, anyhow, bail};
 use pleach::CancelToken;
-use serde_json::{Value, json};
-use ureq::Agent;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::{Value, json, value::RawValue};
+use ureq::{Agent, Body, http::Response};
 
-/// The most that a node may answer at once.
+use super::failure::{Failure, Meaning, RpcError, quote};
+
+/// The most that a node may answer at once, in bytes. Traces of full blocks take some tens of millions.
 const LARGEST_ANSWER: u64 = 256 << 20;
 
 /// The first pause before a request is repeated, and the longest one.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(15));
 
-/// How many questions go into one request.
+/// The longest pause that a node may ask for.
+const LONGEST_WISH: Duration = Duration::from_mins(5);
+
+/// How many questions go into one request, unless the node wants less.
 const BATCH: usize = 50;
 
 /// A node.
@@ -25,145 +32,209 @@ pub(super) struct Client {
     agent: Agent,
     url: String,
     retries: u32,
+    batch: AtomicUsize,
     cancel: CancelToken,
 }
 
-/// Why a request failed, and whether it is worth asking again.
-enum Failure {
-    Passing(anyhow::Error, Option<Duration>),
-    Final(anyhow::Error),
+/// A question to a node.
+pub(super) struct Question {
+    pub(super) method: &'static str,
+    pub(super) params: Value,
 }
 
-/// The node answered, with an error.
-#[derive(Debug, thiserror::Error)]
-#[error("{message} (code {code})")]
-pub(super) struct RpcError {
-    pub(super) code: i64,
-    pub(super) message: String,
+/// What a node answered to a question.
+pub(super) struct Answer {
+    method: &'static str,
+    json: Box<RawValue>,
 }
 
-impl RpcError {
-    /// Whether the node does not have the method at all.
-    pub(super) fn is_unknown_method(&self) -> bool {
-        let message = self.message.to_lowercase();
-        self.code == -32601
-            || (message.contains("method")
-                && (message.contains("not found") || message.contains("does not exist")))
-    }
-
-    /// Whether the node is only busy.
-    fn is_passing(&self) -> bool {
-        // "Limit exceeded" (EIP-1474).
-        self.code == -32005
+impl Answer {
+    pub(super) fn decode<T: DeserializeOwned>(&self) -> anyhow::Result<T> {
+        serde_json::from_str(self.json.get()).with_context(|| {
+            let answer = quote(self.json.get());
+            format!(
+                "{}: the answer {answer} is not of the right kind",
+                self.method
+            )
+        })
     }
 }
+
+/// An answer as it comes.
+#[derive(Deserialize)]
+struct RawAnswer {
+    id: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    result: Option<Box<RawValue>>,
+    error: Option<Value>,
+}
+
+/// `null` is an answer as well, such as for a block that is not there. Only a result that is missing is `None`.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::deserialize(deserializer).map(Some)
+}
+
+type Found = Vec<(usize, Result<Box<RawValue>, RpcError>)>;
 
 impl Client {
-    pub(super) fn new(url: &str, retries: u32, cancel: CancelToken) -> Self {
+    /// `url` must be one of HTTP.
+    pub(super) fn new(
+        url: &str,
+        retries: u32,
+        timeout: Duration,
+        cancel: CancelToken,
+    ) -> anyhow::Result<Self> {
+        let uri: ureq::http::Uri = url.parse().context("it is no URL")?;
+        if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() {
+            bail!("it is no URL such as http://127.0.0.1:8545");
+        }
         let agent = Agent::config_builder()
-            .timeout_global(Some(Duration::from_mins(1)))
+            .timeout_global(Some(timeout))
             .http_status_as_error(false)
+            // A question that is sent on would arrive without its body.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
             .build()
             .into();
-        Self {
+        Ok(Self {
             agent,
             url: url.to_owned(),
             retries,
+            batch: AtomicUsize::new(BATCH),
             cancel,
-        }
+        })
+    }
+
+    /// The node's name in messages: the path and the user's name of its URL may be secret.
+    pub(super) fn name(&self) -> String {
+        let uri: Option<ureq::http::Uri> = self.url.parse().ok();
+        let host = uri.as_ref().and_then(|uri| uri.host());
+        let port = uri.as_ref().and_then(ureq::http::Uri::port_u16);
+        let port = port.map_or_else(String::new, |port| format!(":{port}"));
+        format!("{}{port}", host.unwrap_or("the URL"))
     }
 
     /// Asks one question.
-    pub(super) fn call(&self, method: &str, params: &Value) -> anyhow::Result<Value> {
-        let mut answers = self.request(method, std::slice::from_ref(params))?;
-        answers.pop().context("the node gave no answer")
+    pub(super) fn call<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        params: Value,
+    ) -> anyhow::Result<T> {
+        let answers = self.ask(&[Question { method, params }])?;
+        answers.first().context("there is no answer")?.decode()
     }
 
-    /// Asks a question many times, with other parameters each, and gives the answers in their order.
-    pub(super) fn call_many(&self, method: &str, params: &[Value]) -> anyhow::Result<Vec<Value>> {
-        let mut answers = Vec::with_capacity(params.len());
-        for batch in params.chunks(BATCH) {
-            answers.extend(self.request(method, batch)?);
-        }
-        Ok(answers)
-    }
-
-    fn request(&self, method: &str, params: &[Value]) -> anyhow::Result<Vec<Value>> {
-        let requests: Vec<_> = params
-            .iter()
-            .enumerate()
-            .map(|(id, params)| json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}))
-            .collect();
-        // Not every node takes a batch of one.
-        let body = match requests.as_slice() {
-            [request] => request.to_string(),
-            requests => Value::from(requests).to_string(),
-        };
+    /// Asks many questions, and gives the answers in their order.
+    pub(super) fn ask(&self, questions: &[Question]) -> anyhow::Result<Vec<Answer>> {
+        let mut answers: Vec<Option<Box<RawValue>>> = questions.iter().map(|_| None).collect();
         let mut attempt = 0;
         loop {
-            let failure = match self.send(&body, params.len()) {
-                Ok(answers) => return Ok(answers),
-                Err(Failure::Final(error)) => return Err(error.context(method.to_owned())),
+            if self.cancel.is_cancelled() {
+                bail!("cancelled");
+            }
+            // ORDERING: Relaxed. It is only a hint.
+            let batch = self.batch.load(Ordering::Relaxed);
+            let open = (0..questions.len()).filter(|index| answers[*index].is_none());
+            let open: Vec<usize> = open.take(batch).collect();
+            if open.is_empty() {
+                break;
+            }
+            let (error, pause) = match self.send(questions, &open) {
+                Ok(found) => {
+                    let mut passing = None;
+                    for (index, result) in found {
+                        match result {
+                            Ok(answer) => {
+                                answers[index] = Some(answer);
+                                attempt = 0;
+                            }
+                            Err(error) if error.meaning() == Meaning::Busy => {
+                                passing = Some(error);
+                            }
+                            Err(error) => return Err(error.into()),
+                        }
+                    }
+                    match passing {
+                        None if open.iter().all(|index| answers[*index].is_some()) => continue,
+                        None => (anyhow!("the node's answer is incomplete"), None),
+                        Some(error) => (error.into(), None),
+                    }
+                }
+                Err(Failure::BatchRefused(_)) if open.len() > 1 => {
+                    // ORDERING: Relaxed, as above.
+                    self.batch
+                        .fetch_min(open.len().div_ceil(4), Ordering::Relaxed);
+                    continue;
+                }
+                Err(Failure::Final(error) | Failure::BatchRefused(error)) => {
+                    return Err(error.context(methods(questions, &open)));
+                }
                 Err(Failure::Passing(error, pause)) => (error, pause),
             };
-            let (error, pause) = failure;
             if attempt == self.retries {
-                return Err(error.context(format!("{method}, asked {} times", attempt + 1)));
+                let methods = methods(questions, &open);
+                return Err(error.context(format!("{methods}, asked {} times", attempt + 1)));
             }
-            self.pause(pause.unwrap_or_else(|| back_off(attempt)))?;
+            self.pause(pause.unwrap_or_else(|| back_off(attempt)));
             attempt += 1;
         }
+        let answers = questions
+            .iter()
+            .zip(answers)
+            .filter_map(|(question, json)| {
+                let method = question.method;
+                json.map(|json| Answer { method, json })
+            });
+        Ok(answers.collect())
     }
 
-    /// Sends a request once, and takes its answers apart.
-    fn send(&self, body: &str, count: usize) -> Result<Vec<Value>, Failure> {
-        let passing = |error: anyhow::Error| Failure::Passing(error, None);
+    /// Sends the questions that are open once, and takes the answers apart.
+    fn send(&self, questions: &[Question], open: &[usize]) -> Result<Found, Failure> {
+        let requests = open.iter().map(|index| {
+            let Question { method, params } = &questions[*index];
+            json!({"jsonrpc": "2.0", "id": index, "method": method, "params": params})
+        });
+        let mut requests: Vec<Value> = requests.collect();
+        // Not every node takes a batch of one.
+        let body = match requests.len() {
+            1 => requests.remove(0),
+            _ => Value::Array(requests),
+        };
         let response = self
             .agent
             .post(&self.url)
             .content_type("application/json")
-            .send(body);
-        let mut response = response.map_err(|error| passing(error.into()))?;
-        let status = response.status();
-        if status.as_u16() == 429 || status.is_server_error() {
-            let after = response.headers().get("retry-after");
-            let after = after.and_then(|value| value.to_str().ok()?.parse().ok());
-            let pause = after.map(|seconds| Duration::from_secs(seconds).min(PAUSES.1));
-            return Err(Failure::Passing(
-                anyhow!("the node answers with HTTP {status}"),
-                pause,
-            ));
-        }
-        if !status.is_success() {
-            return Err(Failure::Final(anyhow!(
-                "the node answers with HTTP {status}"
-            )));
-        }
+            .send(body.to_string());
+        let mut response = response.map_err(classify)?;
         let text = response
             .body_mut()
             .with_config()
             .limit(LARGEST_ANSWER)
-            .read_to_vec()
-            .map_err(|error| passing(error.into()))?;
-        let answer: Value = serde_json::from_slice(&text)
-            .map_err(|error| passing(anyhow!(error).context("the node's answer is not JSON")))?;
-        take_apart(answer, count)
+            .read_to_vec();
+        if !response.status().is_success() {
+            return Err(refused(&response, &text.unwrap_or_default(), open.len()));
+        }
+        take_apart(&text.map_err(classify)?, questions, open)
     }
 
     /// Waits, but not longer than until somebody cancels.
-    fn pause(&self, duration: Duration) -> anyhow::Result<()> {
+    fn pause(&self, duration: Duration) {
         const STEP: Duration = Duration::from_millis(50);
         let mut left = duration;
-        while !left.is_zero() {
-            if self.cancel.is_cancelled() {
-                bail!("cancelled");
-            }
+        while !left.is_zero() && !self.cancel.is_cancelled() {
             let step = left.min(STEP);
             thread::sleep(step);
             left -= step;
         }
-        Ok(())
     }
+}
+
+/// The methods of the questions that are open, for messages.
+fn methods(questions: &[Question], open: &[usize]) -> String {
+    let mut methods: Vec<&str> = open.iter().map(|index| questions[*index].method).collect();
+    methods.sort_unstable();
+    methods.dedup();
+    methods.join(" and ")
 }
 
 /// Twice as long each time, and up to half of that more, so that many clients do not come back at once.
@@ -173,35 +244,127 @@ fn back_off(attempt: u32) -> Duration {
     pause + pause.mul_f64(random as f64 / 1024.0)
 }
 
-/// The results of an answer, in the order of the questions.
-fn take_apart(answer: Value, count: usize) -> Result<Vec<Value>, Failure> {
-    let answers = match answer {
-        Value::Array(answers) => answers,
-        answer => vec![answer],
-    };
-    // An error that concerns the whole batch comes alone.
-    let alone = answers.len() == 1;
-    let mut results = vec![None; count];
-    for mut answer in answers {
-        if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
-            let error = RpcError {
-                code: error["code"].as_i64().unwrap_or_default(),
-                message: error["message"].as_str().unwrap_or("no message").to_owned(),
-            };
-            return Err(if error.is_passing() {
-                Failure::Passing(error.into(), None)
-            } else {
-                Failure::Final(error.into())
-            });
+/// What an error on the way means.
+fn classify(error: ureq::Error) -> Failure {
+    use ureq::Error;
+    match error {
+        Error::BodyExceedsLimit(limit) => {
+            Failure::Final(anyhow!("the node's answer is longer than {limit} bytes"))
         }
-        let id = answer["id"]
-            .as_u64()
-            .and_then(|id| usize::try_from(id).ok());
-        let id = if alone && count == 1 { Some(0) } else { id };
-        if let Some(slot) = id.and_then(|id| results.get_mut(id)) {
-            *slot = Some(answer["result"].take());
+        Error::BadUri(_) | Error::InvalidProxyUrl | Error::Tls(_) | Error::Rustls(_) => {
+            Failure::Final(error.into())
+        }
+        error => Failure::Passing(error.into(), None),
+    }
+}
+
+/// What a status of HTTP other than success means.
+fn refused(response: &Response<Body>, body: &[u8], questions: usize) -> Failure {
+    let status = response.status();
+    // The body may say more: it is an error of JSON-RPC, or a text.
+    let message = serde_json::from_slice(body)
+        .ok()
+        .and_then(|body: Value| Some(body["error"]["message"].as_str()?.to_owned()));
+    let mut error = anyhow!("the node answers with HTTP {status}");
+    if let Some(message) = message {
+        error = anyhow!("the node answers with HTTP {status}: {}", quote(&message));
+    }
+    if matches!(status.as_u16(), 408 | 425 | 429) || status.is_server_error() {
+        // The other form, a date, would need the node's clock to be ours.
+        let wish = response.headers().get("retry-after");
+        let wish = wish.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let pause = wish.map(|seconds| Duration::from_secs(seconds).min(LONGEST_WISH));
+        return Failure::Passing(error, pause);
+    }
+    if questions > 1 {
+        Failure::BatchRefused(error)
+    } else {
+        Failure::Final(error)
+    }
+}
+
+/// The answers to the questions that are open, as many as there are.
+fn take_apart(body: &[u8], questions: &[Question], open: &[usize]) -> Result<Found, Failure> {
+    let garbage = |error: serde_json::Error| {
+        Failure::Passing(
+            anyhow!(error).context("the node's answer is not JSON-RPC"),
+            None,
+        )
+    };
+    let is_list = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    let answers: Vec<RawAnswer> = if is_list {
+        serde_json::from_slice(body).map_err(garbage)?
+    } else {
+        vec![serde_json::from_slice(body).map_err(garbage)?]
+    };
+
+    let mut found = Vec::with_capacity(answers.len());
+    for answer in answers {
+        let id = answer.id.as_ref().and_then(Value::as_u64);
+        let id = id.and_then(|id| usize::try_from(id).ok());
+        let index = match open {
+            // There is no doubt what is meant, whatever the node makes of the id.
+            [index] => Some(*index),
+            open => id.filter(|id| is_list && open.contains(id)),
+        };
+        let error = answer.error.filter(|error| !error.is_null());
+        match (index, error, answer.result) {
+            (Some(index), Some(error), _) => {
+                let error = RpcError::new(questions[index].method, &error);
+                found.push((index, Err(error)));
+            }
+            (Some(index), None, Some(result)) => found.push((index, Ok(result))),
+            // It concerns all questions.
+            (None, Some(error), _) => {
+                let error = RpcError::new(&methods(questions, open), &error);
+                return Err(if error.meaning() == Meaning::Busy {
+                    Failure::Passing(error.into(), None)
+                } else {
+                    Failure::BatchRefused(error.into())
+                });
+            }
+            _ => {}
         }
     }
-    let results: Option<Vec<_>> = results.into_iter().collect();
-    results.ok_or_else(|| Failure::Passing(anyhow!("the node's answer is incomplete"), None))
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_stay_bounded() {
+        for attempt in [0, 1, 6, 31, u32::MAX] {
+            let pause = back_off(attempt);
+            assert!(
+                pause >= PAUSES.0 && pause <= PAUSES.1.mul_f64(1.5),
+                "{pause:?}"
+            );
+        }
+        assert!(back_off(4) > back_off(0));
+    }
+
+    #[test]
+    fn names_hide_what_may_be_secret() {
+        let name = |url| {
+            let client = Client::new(url, 0, Duration::from_secs(1), CancelToken::new());
+            client.map(|client| client.name())
+        };
+        assert_eq!(
+            name("https://me:word@node.example:81/key").unwrap(),
+            "node.example:81"
+        );
+        for wrong in [
+            "",
+            "node",
+            "node:8545",
+            "ftp://node",
+            "http://",
+            "/path",
+            "http://a b",
+        ] {
+            assert!(name(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -2,11 +2,14 @@
 //! `.ci/fetch-anvil` runs it against a real one.
 
 mod node;
+mod whole;
 
 use std::{
     fs,
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use node::{Node, Reply};
@@ -28,14 +31,18 @@ fn answer(method: &str, params: &Value) -> Reply {
 
 /// The empty block of the sample chain.
 fn empty_block() -> Value {
+    sample()["blocks"][8].take()
+}
+
+/// The sample chain, as its file holds it.
+fn sample() -> Value {
     let packed = fs::read(concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../adapters/evm/sample/chain.json.gz"
     ));
     let packed = packed.expect("the sample is there");
-    let chain: Value = serde_json::from_reader(flate2::read::GzDecoder::new(packed.as_slice()))
-        .expect("the sample is JSON");
-    chain["blocks"][8].clone()
+    serde_json::from_reader(flate2::read::GzDecoder::new(packed.as_slice()))
+        .expect("the sample is JSON")
 }
 
 fn fetch(node: &Node, folder: &Path, arguments: &[&str]) -> Output {
@@ -71,11 +78,11 @@ fn a_block_is_captured_once_and_can_be_read() {
     let requests = node.requests();
     let again = fetch(&node, folder.path(), &["9", "--no-verify"]);
     assert!(
-        stderr(&again).starts_with("0 blocks captured"),
+        stderr(&again).contains("0 blocks captured"),
         "{}",
         stderr(&again)
     );
-    assert_eq!(node.requests() - requests, 2, "only the chain is asked for");
+    assert_eq!(node.requests() - requests, 3, "only the chain is asked for");
 
     fs::write(&path, "half of a fi").expect("written");
     let repaired = fetch(&node, folder.path(), &["9", "--no-verify"]);
@@ -146,7 +153,7 @@ fn missing_blocks_and_methods_are_named() {
     let with_transactions = |method: &str, params: &Value| match method {
         "eth_getBlockByNumber" if params[0] == "0x9" => {
             let mut block = empty_block();
-            block["transactions"] = json!([{"to": "0x00"}]);
+            block["transactions"] = json!([{"hash": format!("0x{:064x}", 7)}]);
             Reply::Result(block)
         }
         _ => answer(method, params),
@@ -206,6 +213,106 @@ fn odd_answers_are_errors_and_no_panics() {
 }
 
 #[test]
+fn json_that_answers_nothing_is_an_error_and_no_panic() {
+    for body in [
+        "7",
+        "\"x\"",
+        "true",
+        "null",
+        "[7]",
+        "[[1]]",
+        "[]",
+        "{}",
+        "{\"id\":0}",
+    ] {
+        let node = Node::start(move |_, _| Reply::Body(body));
+        let folder = tempfile::tempdir().expect("a folder");
+        let output = fetch(&node, folder.path(), &["9", "--retries", "0"]);
+        assert_eq!(output.status.code(), Some(2), "{body}");
+        assert!(
+            stderr(&output).contains("eth_chainId, asked 1 times: the node's answer is "),
+            "{body}: {}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
+fn another_block_than_asked_for_is_refused() {
+    let node = Node::start(|method, params| match method {
+        "eth_getBlockByNumber" => Reply::Result(empty_block()),
+        _ => answer(method, params),
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = fetch(&node, folder.path(), &["8", "--no-verify"]);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = stderr(&output);
+    assert!(
+        stderr.contains("block 8: eth_getBlockByNumber: the node answers with another block"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn the_node_says_how_long_to_wait() {
+    let node = Node::failing_first(1, Reply::Busy(2), answer);
+    let folder = tempfile::tempdir().expect("a folder");
+    let begin = Instant::now();
+    let output = fetch(&node, folder.path(), &["9", "--no-verify"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(begin.elapsed() >= Duration::from_secs(2));
+}
+
+#[test]
+fn an_address_that_is_none_is_told_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for url in ["nonsense", "ftp://127.0.0.1"] {
+        let node = Node::start(answer).at(url);
+        // Asked again, it would take days.
+        let output = fetch(&node, folder.path(), &["9", "--retries", "10000"]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            stderr(&output).contains("--rpc: it is no URL"),
+            "{}",
+            stderr(&output)
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_it_and_leaves_no_file() {
+    let node = Node::start(|method, params| match method {
+        "eth_getBalance" => Reply::Http(503),
+        _ => answer(method, params),
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_pleach"))
+        .args([
+            "fetch",
+            "--rpc",
+            &node.url,
+            "9",
+            "--retries",
+            "10000",
+            "--out",
+        ])
+        .arg(folder.path())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    while node.requests() < 4 {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let sent = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(sent.expect("kill is there").success());
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 0);
+}
+
+#[test]
 fn wrong_usage_is_told() {
     let node = Node::start(answer);
     let folder = tempfile::tempdir().expect("a folder");
@@ -216,6 +323,7 @@ fn wrong_usage_is_told() {
             &["12..latest"],
             "the newest block of the node is 9, before 12",
         ),
+        (&["9", "--concurrency", "0"], "0 is not in 1..=256"),
         (
             &["9", "--hardfork", "thames"],
             "\"thames\" is no fork of Ethereum",

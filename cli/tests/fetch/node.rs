@@ -18,6 +18,10 @@ pub(crate) enum Reply {
     Result(Value),
     Error(i64, &'static str),
     Http(u16),
+    /// HTTP 429, with the seconds after which the node wants to be asked again.
+    Busy(u64),
+    /// A body of JSON that answers nothing.
+    Body(&'static str),
     /// A body that ends too early.
     CutOff,
     /// A body that is not JSON.
@@ -33,6 +37,15 @@ pub(crate) struct Node {
 impl Node {
     /// A node that answers each question by `answer`.
     pub(crate) fn start(answer: impl Fn(&str, &Value) -> Reply + Send + 'static) -> Self {
+        Self::listen(true, answer)
+    }
+
+    /// A node that wants one question a request.
+    pub(crate) fn without_batches(answer: impl Fn(&str, &Value) -> Reply + Send + 'static) -> Self {
+        Self::listen(false, answer)
+    }
+
+    fn listen(batches: bool, answer: impl Fn(&str, &Value) -> Reply + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("it has an address");
         let requests = Arc::new(AtomicUsize::new(0));
@@ -43,7 +56,7 @@ impl Node {
                 // ORDERING: SeqCst. Tests compare counts between requests; speed does not matter.
                 counter.fetch_add(1, Ordering::SeqCst);
                 // A client that hangs up is its own affair.
-                let _ = serve(stream, &answer);
+                let _ = serve(stream, batches, &answer);
             }
         });
         Self {
@@ -69,6 +82,12 @@ impl Node {
         })
     }
 
+    /// The same node, looked for at another address.
+    pub(crate) fn at(mut self, url: &str) -> Self {
+        url.clone_into(&mut self.url);
+        self
+    }
+
     /// How many requests came in so far.
     pub(crate) fn requests(&self) -> usize {
         // ORDERING: SeqCst, as above.
@@ -76,7 +95,11 @@ impl Node {
     }
 }
 
-fn serve(stream: TcpStream, answer: &impl Fn(&str, &Value) -> Reply) -> std::io::Result<()> {
+fn serve(
+    stream: TcpStream,
+    batches: bool,
+    answer: &impl Fn(&str, &Value) -> Reply,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut length = 0;
     loop {
@@ -93,6 +116,10 @@ fn serve(stream: TcpStream, answer: &impl Fn(&str, &Value) -> Reply) -> std::io:
     reader.read_exact(&mut body)?;
     let request: Value = serde_json::from_slice(&body)?;
     let reply = match &request {
+        Value::Array(_) if !batches => Ok(json!({
+            "jsonrpc": "2.0", "id": null, "error": {"code": -32600, "message": "no batches"},
+        })
+        .to_string()),
         Value::Array(requests) => {
             let replies = requests.iter().map(|request| one(request, answer));
             replies
@@ -101,16 +128,22 @@ fn serve(stream: TcpStream, answer: &impl Fn(&str, &Value) -> Reply) -> std::io:
         }
         request => one(request, answer).map(|reply| reply.to_string()),
     };
+    let mut more = String::new();
     let (status, body, promised) = match reply {
         Ok(body) => (200, body.clone(), body.len()),
         Err(Reply::Http(status)) => (status, String::new(), 0),
+        Err(Reply::Busy(seconds)) => {
+            more = format!("Retry-After: {seconds}\r\n");
+            (429, String::new(), 0)
+        }
+        Err(Reply::Body(body)) => (200, body.to_owned(), body.len()),
         Err(Reply::CutOff) => (200, "{\"jsonrpc\":".to_owned(), 1000),
         Err(_) => (200, "<html>".to_owned(), 6),
     };
     let mut stream = reader.into_inner();
     write!(
         stream,
-        "HTTP/1.1 {status} Any\r\nContent-Type: application/json\r\nContent-Length: {promised}\r\nConnection: close\r\n\r\n{body}"
+        "HTTP/1.1 {status} Any\r\nContent-Type: application/json\r\nContent-Length: {promised}\r\n{more}Connection: close\r\n\r\n{body}"
     )?;
     stream.flush()
 }
