@@ -1,9 +1,20 @@
 //! The Deterministic Transaction Tree (DTT).
-//!
-//! This crate will turn the access sets of an ordered block of transactions into the tree of their
-//! dependencies: which transaction needs a value that an earlier one produces, which branches share
-//! nothing with each other, and how long the longest chain is. It will encode such trees in one
-//! canonical form, so that a proposer can ship a tree with its block and a validator can compare it.
-//!
-//! It knows nothing of virtual machines or of threads that wait, and is meant to be useful alone.
-//! Nothing is in it yet: the runtime in `pleach` executes serially until it is.
+mod access;
+mod branch;
+mod cost;
+mod error;
+mod intern;
+mod open;
+mod ordered;
+mod simulate;
+mod tree;
+mod verify;
+
+pub use access::{Access, AccessSet, KeyRange, Trust};
+pub use branch::Branches;
+pub use cost::CriticalPath;
+pub use error::TooLarge;
+pub use open::{Carried, KeyId, OpenTree, Usage};
+pub use simulate::{Schedule, Simulation, Span};
+pub use tree::{Dtt, Source};
+pub use verify::Difference;
