@@ -1,8 +1,13 @@
 //! The Deterministic Transaction Tree (DTT).
 mod access;
 mod branch;
+mod codec;
 mod cost;
+mod dependents;
 mod error;
+mod graph;
+#[cfg(feature = "hash")]
+mod hash;
 mod intern;
 mod open;
 mod ordered;
@@ -12,8 +17,13 @@ mod verify;
 
 pub use access::{Access, AccessSet, KeyRange, Trust};
 pub use branch::Branches;
+pub use codec::{DecodeError, DecodeErrorKind, Limits};
 pub use cost::CriticalPath;
+pub use dependents::Dependents;
 pub use error::TooLarge;
+pub use graph::{Graph, Node};
+#[cfg(feature = "hash")]
+pub use hash::RootHash;
 pub use open::{Carried, KeyId, OpenTree, Usage};
 pub use simulate::{Schedule, Simulation, Span};
 pub use tree::{Dtt, Source};

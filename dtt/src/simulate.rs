@@ -6,7 +6,10 @@ use std::{
     num::NonZeroUsize,
 };
 
-use crate::tree::{Code, Dtt, Source};
+use crate::{
+    dependents::Dependents,
+    tree::{Dtt, Source},
+};
 
 /// What is simulated, beside the tree and the costs. All times are in the unit of the costs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -226,53 +229,25 @@ impl<'a> Run<'a> {
 
 /// How many sources each transaction and each sum still waits for, and who waits for them.
 struct Waiting {
-    transactions: usize,
-    counts: Vec<u32>,
-    /// Where those end that wait for each.
-    ends: Vec<u32>,
-    waiters: Vec<u32>,
+    dependents: Dependents,
+    transactions: Vec<u32>,
+    sums: Vec<u32>,
 }
 
 impl Waiting {
     fn new(tree: &Dtt) -> Self {
-        let transactions = tree.len();
-        let number = |code: Code| match code.source() {
-            Source::Transaction(index) => index,
-            Source::Sum(index) => transactions + index,
-        };
-        let nodes = transactions + tree.sums();
-        let mut counts = vec![0; nodes];
-        let mut starts = vec![0_u32; nodes + 1];
-        tree.walk(|node, codes| {
-            counts[number(node.code())] = codes.len() as u32;
-            for code in codes {
-                starts[number(*code) + 1] += 1;
-            }
-        });
-        for index in 1..starts.len() {
-            starts[index] += starts[index - 1];
-        }
-        let mut places = starts.clone();
-        let mut waiters = vec![0; tree.edges()];
-        tree.walk(|node, codes| {
-            for code in codes {
-                let place = &mut places[number(*code)];
-                waiters[*place as usize] = number(node.code()) as u32;
-                *place += 1;
-            }
-        });
-        starts.remove(0);
+        let transactions = (0..tree.len()).map(|index| tree.codes(index).len() as u32);
+        let sums = (0..tree.sums()).map(|index| tree.sums.inputs(index).len() as u32);
         Self {
-            transactions,
-            counts,
-            ends: starts,
-            waiters,
+            dependents: tree.dependents(),
+            transactions: transactions.collect(),
+            sums: sums.collect(),
         }
     }
 
     /// The transactions that wait for nothing.
     fn ready(&self) -> impl Iterator<Item = u32> {
-        let counts = self.counts[..self.transactions].iter().enumerate();
+        let counts = self.transactions.iter().enumerate();
         counts
             .filter(|(_, count)| **count == 0)
             .map(|(index, _)| index as u32)
@@ -280,20 +255,18 @@ impl Waiting {
 
     /// Notes that a transaction is done, and finds those that wait for nothing else.
     fn done(&mut self, transaction: u32, ready: &mut Vec<u32>) {
-        let mut open = vec![transaction as usize];
+        let mut open = vec![Source::Transaction(transaction as usize)];
         while let Some(node) = open.pop() {
-            let start = node.checked_sub(1).map_or(0, |before| self.ends[before]);
-            for place in start..self.ends[node] {
-                let waiter = self.waiters[place as usize];
-                let count = &mut self.counts[waiter as usize];
+            for waiter in self.dependents.of(node) {
+                let count = match waiter {
+                    Source::Transaction(index) => &mut self.transactions[index],
+                    Source::Sum(index) => &mut self.sums[index],
+                };
                 *count -= 1;
-                if *count > 0 {
-                    continue;
-                }
-                if (waiter as usize) < self.transactions {
-                    ready.push(waiter);
-                } else {
-                    open.push(waiter as usize);
+                match waiter {
+                    _ if *count > 0 => {}
+                    Source::Transaction(index) => ready.push(index as u32),
+                    Source::Sum(_) => open.push(waiter),
                 }
             }
         }

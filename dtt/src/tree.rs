@@ -204,6 +204,17 @@ impl Dtt {
         trust: Trust,
         sources: impl Iterator<Item = Code>,
     ) -> Result<(), TooLarge> {
+        self.push_record(sources)?;
+        self.trusts.push(trust);
+        Ok(())
+    }
+
+    /// [`push`](Self::push), where the trusts of all transactions are known.
+    #[inline]
+    pub(crate) fn push_record(
+        &mut self,
+        sources: impl Iterator<Item = Code>,
+    ) -> Result<(), TooLarge> {
         let mut parent = Code::ROOT;
         for source in sources {
             let latest = Code::transaction(self.sums.latest(source));
@@ -214,7 +225,6 @@ impl Dtt {
         }
         self.ends.push(length(&self.sources)?);
         self.parents.push(parent);
-        self.trusts.push(trust);
         Ok(())
     }
 
