@@ -98,9 +98,12 @@ pub struct Undeclared {
 
 /// How a key is touched.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
 pub enum AccessKind {
-    /// Its value, or a predicate on it, is looked at.
+    /// Its value is looked at.
     Read,
+    /// A predicate is asked of its value.
+    Check,
     /// It is put or deleted.
     Write,
     /// It is added to.
@@ -113,6 +116,7 @@ impl fmt::Display for AccessKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             AccessKind::Read => "read",
+            AccessKind::Check => "check",
             AccessKind::Write => "write",
             AccessKind::Add => "add",
             AccessKind::Range => "range scan",

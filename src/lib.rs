@@ -8,11 +8,11 @@
 //! | bring a state | [`State`], [`MemoryState`] |
 //! | execute a block | [`Block`], [`Executor`], [`SerialExecutor`], [`Outcome`] |
 //! | limit a block | [`Rule`], [`WeightLimit`], [`OnFailure`] |
-//! | say what a transaction will touch | [`AccessSet`], [`Trust`] |
+//! | say what a transaction will touch | [`AccessSet`], [`Trust`], [`dtt`] |
+//! | find out what it touched | [`SerialExecutor::record`], [`SerialExecutor::time`] |
 //! | know why a block failed | [`ExecuteError`] |
 //! | test an executor or a state | `testkit` (feature of that name) |
 
-mod access;
 mod block;
 mod cancel;
 mod error;
@@ -26,14 +26,16 @@ mod value;
 mod view;
 mod vm;
 
-pub use access::{AccessSet, Trust};
 pub use block::Block;
 pub use cancel::CancelToken;
 pub use error::{AccessKind, BoxError, ExecuteError, ExecuteErrorKind, Undeclared};
-pub use execute::{Executor, SerialExecutor};
+pub use execute::{Executor, Recording, SerialExecutor};
 pub use outcome::{Outcome, Reason, Statistics, TxOutcome};
 pub use rule::{LimitExceeded, OnFailure, OnUndeclared, Over, Rule, Verdict, WeightLimit};
 pub use state::{Changes, MemoryState, RangeSupport, State};
 pub use value::{Amount, Bounds, Delta, NoAmount, Value};
 pub use view::StateView;
 pub use vm::{Interrupt, Stop, Vm};
+
+pub use pleach_dtt as dtt;
+pub use pleach_dtt::{Access, AccessSet, KeyRange, Trust};

@@ -6,11 +6,9 @@ use std::{
     hash::Hash,
 };
 
-use crate::{
-    access::{AccessSet, Trust},
-    value::Value,
-    view::StateView,
-};
+use pleach_dtt::{AccessSet, Trust};
+
+use crate::{value::Value, view::StateView};
 
 /// A virtual machine: how one transaction is executed.
 ///
@@ -72,6 +70,9 @@ pub trait Vm: Sync {
 
     /// Says which keys `transaction` will touch, as far as that is known without executing it, and how far to trust
     /// that. `set` is empty when this is called. Nothing is known by default.
+    ///
+    /// A key that the transaction puts or deletes before it looks at it, or adds to it, is just written: it sees its own
+    /// value.
     fn accesses(&self, transaction: &Self::Transaction, set: &mut AccessSet<Self::Key>) -> Trust {
         let _ = (transaction, set);
         Trust::Unknown

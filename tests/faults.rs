@@ -134,8 +134,8 @@ fn cancelling_ends_the_block_before_the_next_transaction() {
 fn undeclared_accesses_are_named() {
     let cases = [
         (Step::Get(7), AccessKind::Read, "7"),
-        (Step::AtLeast(7, 1), AccessKind::Read, "7"),
-        (Step::Contains(7), AccessKind::Read, "7"),
+        (Step::AtLeast(7, 1), AccessKind::Check, "7"),
+        (Step::Contains(7), AccessKind::Check, "7"),
         (Step::Put(7, 1), AccessKind::Write, "7"),
         (Step::Delete(7), AccessKind::Write, "7"),
         (Step::Add(7, 1), AccessKind::Add, "7"),

@@ -285,6 +285,18 @@ impl<K> AccessSet<K> {
         self.sorted = true;
     }
 
+    /// Moves everything behind what others said.
+    #[cfg(feature = "rayon")]
+    pub(crate) fn move_to(
+        &mut self,
+        entries: &mut Vec<(K, Access)>,
+        ranges: &mut Vec<KeyRange<K>>,
+    ) {
+        entries.append(&mut self.entries);
+        ranges.append(&mut self.ranges);
+        self.sorted = true;
+    }
+
     /// Keeps the keys for which `keep` says so, and what it leaves of their accesses.
     pub fn retain(&mut self, mut keep: impl FnMut(&K, &mut Access) -> bool) {
         self.entries.retain_mut(|(key, access)| keep(key, access));

@@ -21,8 +21,7 @@ pub(crate) struct Interner<K> {
     /// As many as a power of two. Zero is an empty place; the number of a key is one too high.
     places: Vec<u64>,
     keys: Vec<K>,
-    // Seeded anew in every process: nobody can prepare keys that collide. No result depends on it.
-    hasher: RandomState,
+    tagger: Tagger,
 }
 
 impl<K> Default for Interner<K> {
@@ -30,7 +29,7 @@ impl<K> Default for Interner<K> {
         Self {
             places: vec![0; 16],
             keys: Vec::new(),
-            hasher: RandomState::default(),
+            tagger: Tagger::default(),
         }
     }
 }
@@ -42,7 +41,7 @@ impl<K> Interner<K> {
         Self {
             places: vec![0; places],
             keys: Vec::with_capacity(keys),
-            hasher: RandomState::default(),
+            tagger: Tagger::default(),
         }
     }
 
@@ -70,10 +69,31 @@ impl<K> Interner<K> {
     }
 }
 
-impl<K: Hash + Eq> Interner<K> {
-    pub(crate) fn tag(&self, key: &K) -> Tag {
-        let hash = self.hasher.hash_one(key);
+/// What makes tags of keys.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tagger(
+    // Seeded anew in every process: nobody can prepare keys that collide. No result depends on it.
+    RandomState,
+);
+
+impl Tagger {
+    #[inline]
+    pub(crate) fn tag(&self, key: &impl Hash) -> Tag {
+        let hash = self.0.hash_one(key);
         (hash ^ (hash >> 32)) as u32
+    }
+}
+
+impl<K: Hash + Eq> Interner<K> {
+    #[inline]
+    pub(crate) fn tag(&self, key: &K) -> Tag {
+        self.tagger.tag(key)
+    }
+
+    /// The same tags, elsewhere.
+    #[cfg(feature = "rayon")]
+    pub(crate) fn tagger(&self) -> Tagger {
+        self.tagger.clone()
     }
 
     /// The number of `key`, if it has one.

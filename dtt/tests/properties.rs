@@ -96,6 +96,22 @@ proptest! {
     }
 
     #[test]
+    fn many_threads_make_the_same_tree(block in block(), repeated in 30..60_usize) {
+        // Long enough for many chunks.
+        let long: Vec<Tx> = block.iter().cycle().take(block.len() * repeated).cloned().collect();
+        let mut parallel = pleach_dtt::OpenTree::new();
+        parallel.par_extend(long.len(), |index, set| {
+            *set = long[index].set();
+            long[index].trust
+        }).expect("it is small");
+        let sequential = open(&long);
+        prop_assert_eq!(parallel.tree(), sequential.tree());
+        for index in (0..long.len()).step_by(97) {
+            prop_assert!(parallel.accesses(index).eq(sequential.accesses(index)));
+        }
+    }
+
+    #[test]
     fn encodings_come_back(block in block()) {
         let tree = open(&block).into_tree();
         let bytes = tree.encode();

@@ -4,12 +4,15 @@
 //! | --- | --- |
 //! | `serial.rs` | the plain in-order loop: the specification of all others |
 //! | `overlay.rs` | the state that the serial loop works on |
+//! | `observe.rs` | the serial loop, watched: what transactions touch, and how long they take |
 //! | `fold.rs` | the ordered fold that settles each transaction, the same for every executor |
 
 mod fold;
+mod observe;
 mod overlay;
 mod serial;
 
+pub use observe::Recording;
 pub use serial::SerialExecutor;
 
 use crate::{block::Block, error::ExecuteError, outcome::Outcome, state::State, vm::Vm};

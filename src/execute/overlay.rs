@@ -18,8 +18,9 @@ use indexmap::{
     map::raw_entry_v1::{RawEntryApiV1, RawEntryMut},
 };
 
+use pleach_dtt::AccessSet;
+
 use crate::{
-    access::AccessSet,
     error::{AccessKind, BoxError, Undeclared},
     outcome::Statistics,
     state::{Changes, RangeSupport, State, is_empty_range},
@@ -75,6 +76,8 @@ struct Slot<V> {
     changed: bool,
     /// What the transaction at hand made of it.
     pending: Known<V>,
+    /// Whether it has put or deleted it, and so knows it: not only added to it.
+    put: bool,
 }
 
 impl<V> Slot<V> {
@@ -208,11 +211,18 @@ where
                     kept: Known::No,
                     changed: false,
                     pending: Known::No,
+                    put: false,
                 };
                 entry.insert_hashed_nocheck(hash, key.clone(), slot);
                 index
             }
         }
+    }
+
+    /// Whether the transaction at hand has put or deleted `key`.
+    fn has_put(&self, key: &K) -> bool {
+        let slot = self.slots.get(key);
+        slot.is_some_and(|slot| slot.pending.is_known() && slot.put)
     }
 
     /// The index of the slot of `key`, with its value loaded.
@@ -234,9 +244,13 @@ where
         self.slots[index].current().as_option()
     }
 
-    fn write(&mut self, index: usize, value: Option<V>) {
+    /// Sets the value that the transaction at hand sees from now on, by a put or by an add.
+    fn write(&mut self, index: usize, value: Option<V>, put: bool) {
         let slot = &mut self.slots[index];
-        if !slot.pending.is_known() {
+        if slot.pending.is_known() {
+            slot.put |= put;
+        } else {
+            slot.put = put;
             self.touched.push(index);
         }
         slot.pending = Known::of(value);
@@ -331,11 +345,12 @@ where
         };
         let allowed = match access {
             AccessKind::Read => declared.allows_read(key),
+            AccessKind::Check => declared.allows_check(key),
             AccessKind::Write => declared.allows_write(key),
             AccessKind::Add => declared.allows_add(key),
             AccessKind::Range => unreachable!("a range is not one key"),
         };
-        if allowed {
+        if allowed || (access != AccessKind::Write && self.overlay.has_put(key)) {
             return Ok(());
         }
         let key = format!("{key:?}");
@@ -343,8 +358,9 @@ where
         Err(self.overlay.interrupt(Trouble::Undeclared(undeclared)))
     }
 
-    fn read(&mut self, key: &K) -> Result<Option<&V>, Interrupt> {
-        self.check(AccessKind::Read, key)?;
+    /// The value, for somebody who looks at it or asks a predicate of it.
+    fn look(&mut self, access: AccessKind, key: &K) -> Result<Option<&V>, Interrupt> {
+        self.check(access, key)?;
         let index = self.overlay.load(key)?;
         Ok(self.overlay.value(index))
     }
@@ -352,7 +368,7 @@ where
     fn write(&mut self, key: &K, value: Option<V>) -> Result<(), Interrupt> {
         self.check(AccessKind::Write, key)?;
         let index = self.overlay.slot(key);
-        self.overlay.write(index, value);
+        self.overlay.write(index, value, true);
         Ok(())
     }
 }
@@ -374,15 +390,15 @@ where
     S: State<K, V>,
 {
     fn get(&mut self, key: &K) -> Result<Option<V>, Interrupt> {
-        Ok(self.read(key)?.cloned())
+        Ok(self.look(AccessKind::Read, key)?.cloned())
     }
 
     fn contains(&mut self, key: &K) -> Result<bool, Interrupt> {
-        Ok(self.read(key)?.is_some())
+        Ok(self.look(AccessKind::Check, key)?.is_some())
     }
 
     fn at_least(&mut self, key: &K, amount: V::Amount) -> Result<bool, Interrupt> {
-        let number = number(self.read(key)?);
+        let number = number(self.look(AccessKind::Check, key)?);
         Ok(number.is_some_and(|number| number >= amount))
     }
 
@@ -406,7 +422,7 @@ where
         let Some(sum) = sum.filter(|sum| bounds.contains(*sum)) else {
             return Ok(false);
         };
-        self.overlay.write(index, V::from_amount(sum));
+        self.overlay.write(index, V::from_amount(sum), false);
         Ok(true)
     }
 
@@ -417,7 +433,7 @@ where
         visit: &mut dyn FnMut(&K, &V) -> ControlFlow<()>,
     ) -> Result<(), Interrupt> {
         if let Some(declared) = self.declared
-            && !declared.allows_range(from, to)
+            && !declared.allows_range((from, to))
         {
             let key = format!("{from:?}..{to:?}");
             let access = AccessKind::Range;

@@ -5,19 +5,21 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
+use pleach_dtt::{AccessSet, Trust};
+
 use super::{
     Executor,
     fold::{Attempt, Fold, Settled},
     overlay::{Overlay, Trouble},
 };
 use crate::{
-    access::{AccessSet, Trust},
     block::Block,
     cancel::CancelToken,
     error::{ExecuteError, ExecuteErrorKind},
     outcome::{Outcome, Reason},
     rule::OnUndeclared,
     state::State,
+    view::StateView,
     vm::{Stop, Vm},
 };
 
@@ -40,6 +42,45 @@ impl Executor for SerialExecutor {
     fn execute<V: Vm, S: State<V::Key, V::Value>>(
         &self,
         block: Block<'_, V, S>,
+    ) -> Result<Outcome<V>, ExecuteError> {
+        self.run(block, &mut Nobody)
+    }
+}
+
+/// Stands between the loop and the VM, and may look at what goes by.
+pub(super) trait Observer<V: Vm> {
+    fn execute<S: StateView<V::Key, V::Value>>(
+        &mut self,
+        index: usize,
+        vm: &V,
+        transaction: &V::Transaction,
+        view: &mut S,
+        scratch: &mut V::Scratch,
+    ) -> Result<V::Output, Stop<V::Error>>;
+}
+
+struct Nobody;
+
+impl<V: Vm> Observer<V> for Nobody {
+    fn execute<S: StateView<V::Key, V::Value>>(
+        &mut self,
+        _: usize,
+        vm: &V,
+        transaction: &V::Transaction,
+        view: &mut S,
+        scratch: &mut V::Scratch,
+    ) -> Result<V::Output, Stop<V::Error>> {
+        vm.execute(transaction, view, scratch)
+    }
+}
+
+impl SerialExecutor {
+    /// The loop.
+    #[expect(clippy::unused_self, reason = "the executor holds nothing yet")]
+    pub(super) fn run<V: Vm, S: State<V::Key, V::Value>>(
+        self,
+        block: Block<'_, V, S>,
+        observer: &mut impl Observer<V>,
     ) -> Result<Outcome<V>, ExecuteError> {
         let Block {
             number,
@@ -70,7 +111,7 @@ impl Executor for SerialExecutor {
                 declared.clear();
                 let exact = vm.accesses(transaction, &mut declared) == Trust::Exact;
                 let mut view = overlay.view(exact.then_some(&mut declared));
-                vm.execute(transaction, &mut view, &mut scratch)
+                observer.execute(index, vm, transaction, &mut view, &mut scratch)
             }));
             fold.statistics.attempts += 1;
 

@@ -2,8 +2,9 @@
 
 use std::ops::{Bound, ControlFlow};
 
+use pleach_dtt::{AccessSet, Trust};
+
 use crate::{
-    access::{AccessSet, Trust},
     value::{Bounds, Delta},
     view::StateView,
     vm::{Stop, Vm},
@@ -250,8 +251,11 @@ fn scan<S: StateView<u8, u64>>(
 fn declare(step: &Step, shift: u8, set: &mut AccessSet<u8>) {
     let at = |key: u8| key.wrapping_add(shift);
     match *step {
-        Step::Get(key) | Step::AtLeast(key, _) | Step::Contains(key) => {
+        Step::Get(key) => {
             set.read(at(key));
+        }
+        Step::AtLeast(key, _) | Step::Contains(key) => {
+            set.check(at(key));
         }
         Step::Put(key, _) | Step::PutRegister(key) | Step::Delete(key) => {
             set.write(at(key));

@@ -133,11 +133,15 @@ fn refused(
 /// Runs a program on `state`, which is thrown away unless it ends with an output.
 fn run(program: &Program, state: &mut State, wrote: &mut Vec<u8>) -> End {
     let mut machine = Machine::default();
+    let mut put = Vec::new();
     let mut next = 0;
     while next < program.steps.len() {
         let step = &program.steps[next];
-        if let Some(undeclared) = undeclared(program, step) {
+        if let Some(undeclared) = undeclared(program, step, &put) {
             return End::Undeclared(undeclared);
+        }
+        if let Step::Put(key, _) | Step::PutRegister(key) | Step::Delete(key) = step {
+            put.push(*key);
         }
         let failed = ProgramError {
             step: next,
@@ -216,8 +220,9 @@ fn set(state: &mut State, wrote: &mut Vec<u8>, key: u8, sum: Option<u64>) -> u64
     }
 }
 
-/// The access of `step`, if `program` says to have declared all and did not declare that.
-fn undeclared(program: &Program, step: &Step) -> Option<Undeclared> {
+/// The access of `step`, if `program` says to have declared all and did not declare that. It may do anything with keys
+/// that it has `put`.
+fn undeclared(program: &Program, step: &Step, put: &[u8]) -> Option<Undeclared> {
     let hidden = match program.declared {
         Declared::AllBut(hidden) => hidden,
         Declared::Exactly => usize::MAX,
@@ -239,9 +244,15 @@ fn undeclared(program: &Program, step: &Step) -> Option<Undeclared> {
     };
     let read = |key: u8| {
         range(key, key)
-            || declared.iter().any(|step| {
-                matches!(step, Step::Get(k) | Step::AtLeast(k, _) | Step::Contains(k) if *k == key)
-            })
+            || declared
+                .iter()
+                .any(|step| matches!(step, Step::Get(k) if *k == key))
+    };
+    let check = |key: u8| {
+        read(key)
+            || declared
+                .iter()
+                .any(|step| matches!(step, Step::AtLeast(k, _) | Step::Contains(k) if *k == key))
     };
     let write = |key: u8| {
         declared.iter().any(
@@ -255,8 +266,19 @@ fn undeclared(program: &Program, step: &Step) -> Option<Undeclared> {
             })
     };
     let (access, allowed, key) = match *step {
-        Step::Get(key) | Step::AtLeast(key, _) | Step::Contains(key) => {
-            (AccessKind::Read, read(key), format!("{key:?}"))
+        Step::Get(key)
+        | Step::AtLeast(key, _)
+        | Step::Contains(key)
+        | Step::Add(key, _)
+        | Step::Subtract(key, _)
+        | Step::AddWithin(key, ..)
+            if put.contains(&key) =>
+        {
+            return None;
+        }
+        Step::Get(key) => (AccessKind::Read, read(key), format!("{key:?}")),
+        Step::AtLeast(key, _) | Step::Contains(key) => {
+            (AccessKind::Check, check(key), format!("{key:?}"))
         }
         Step::Put(key, _) | Step::PutRegister(key) | Step::Delete(key) => {
             (AccessKind::Write, write(key), format!("{key:?}"))
