@@ -1,8 +1,16 @@
 //! `pleach`: the Pleach runtime on the command line.
 
+mod analysis;
+mod dtt;
 mod fetch;
+mod input;
 mod interrupt;
+mod progress;
 mod replay;
+mod simulate;
+mod stopped;
+mod tables;
+mod text;
 
 use std::{
     io::{self, Write},
@@ -27,12 +35,16 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Replay(replay::Arguments),
+    Dtt(dtt::Arguments),
+    Simulate(simulate::Arguments),
     Fetch(fetch::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Some(Command::Replay(arguments)) => replay::run(&arguments),
+        Some(Command::Dtt(arguments)) => dtt::run(&arguments),
+        Some(Command::Simulate(arguments)) => simulate::run(&arguments),
         Some(Command::Fetch(arguments)) => fetch::run(&arguments),
         None => replay::run(&replay::Arguments::default()),
     };

@@ -45,6 +45,18 @@ impl Access {
         Self(self.0 | other.0)
     }
 
+    /// This, but for what is part of `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether nothing is done.
+    #[must_use]
+    pub const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
     /// Whether all of `other` is part of this.
     #[must_use]
     pub const fn has(self, other: Self) -> bool {

@@ -7,6 +7,7 @@ mod cost;
 mod dependents;
 mod error;
 mod explain;
+pub mod export;
 mod graph;
 #[cfg(feature = "hash")]
 mod hash;

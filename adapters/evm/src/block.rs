@@ -257,10 +257,15 @@ impl PreparedBlock<'_> {
     /// The index of a step among the signed transactions.
     fn signed_index(&self, step: usize) -> Option<usize> {
         self.steps.get(step).filter(|step| step.is_signed())?;
-        Some(step - usize::from(self.vm.has_begin()))
+        Some(step - self.first_signed())
     }
 
-    fn locate(&self, error: ExecuteError) -> BlockError {
+    /// How many steps come before the signed transactions.
+    pub(crate) fn first_signed(&self) -> usize {
+        usize::from(self.vm.has_begin())
+    }
+
+    pub(crate) fn locate(&self, error: ExecuteError) -> BlockError {
         let transaction = error.transaction().and_then(|step| self.signed_index(step));
         BlockError::Execute { transaction, error }
     }

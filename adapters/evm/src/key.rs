@@ -5,6 +5,7 @@
 
 use std::{
     cmp::Ordering,
+    fmt,
     hash::{Hash, Hasher},
 };
 
@@ -64,6 +65,22 @@ impl Key {
 
     pub(crate) const fn slot(address: Address, incarnation: u32, slot: U256) -> Self {
         Key::Account(address, Part::Slot { incarnation, slot })
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (address, part) = match self {
+            Key::BlockHash(number) => return write!(f, "hash of block {number}"),
+            Key::Account(address, part) => (address, part),
+        };
+        match part {
+            Part::Balance => write!(f, "balance of {address}"),
+            Part::Nonce => write!(f, "nonce of {address}"),
+            Part::Code => write!(f, "code of {address}"),
+            Part::Incarnation => write!(f, "life of the storage of {address}"),
+            Part::Slot { slot, .. } => write!(f, "slot {slot:#x} of {address}"),
+        }
     }
 }
 

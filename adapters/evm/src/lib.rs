@@ -37,6 +37,7 @@ mod handler;
 mod journal;
 mod key;
 mod receipt;
+mod record;
 mod root;
 mod rule;
 #[cfg(feature = "sample")]

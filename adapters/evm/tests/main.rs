@@ -7,4 +7,5 @@ mod harness;
 mod limits;
 mod mainnet;
 mod protocol;
+mod recording;
 mod sample;

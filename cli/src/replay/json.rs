@@ -7,11 +7,10 @@ use serde::{Serialize, Serializer};
 
 use super::{
     Arguments, Plan,
-    input::Unreadable,
     outcome::{BlockOutcome, Executed, Fate, Mismatch, Totals, mgas_per_second},
     report::Report,
-    text::{milliseconds, mismatch_line},
 };
+use crate::{input::Unreadable, text::milliseconds};
 
 pub(super) struct JsonLines {
     plan: Plan,
@@ -102,7 +101,7 @@ impl Report for JsonLines {
         let error = match &block.fate {
             Fate::Executed(_) if mismatches.is_empty() => None,
             Fate::Executed(_) => {
-                let lines: Vec<_> = mismatches.iter().map(mismatch_line).collect();
+                let lines: Vec<_> = mismatches.iter().map(Mismatch::line).collect();
                 Some(lines.join("; "))
             }
             Fate::Failed(error) => Some(error.clone()),

@@ -2,24 +2,18 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `input.rs` | from paths to block and chain files, one at a time |
 //! | `run.rs` | executes and checks a file's blocks, and measures that |
 //! | `outcome.rs` | what came of a block, and of all of them |
 //! | `report.rs` | what both forms of the result have in common |
 //! | `people.rs`, `table.rs` | the result for people: a table, and words around it |
 //! | `json.rs` | the result for programs: one object a line |
-//! | `progress.rs` | the progress bar |
-//! | `text.rs` | how numbers and long texts are written |
 
-mod input;
 mod json;
 mod outcome;
 mod people;
-mod progress;
 mod report;
 mod run;
 mod table;
-mod text;
 
 use std::{
     io::{self, ErrorKind, IsTerminal},
@@ -31,17 +25,13 @@ use anyhow::Context;
 use clap::ValueEnum;
 use pleach::CancelToken;
 
-use crate::interrupt::{self, CANCELLED};
-
-use self::{
+use crate::{
     input::{Inputs, Source},
-    json::JsonLines,
-    outcome::Totals,
-    people::ForPeople,
+    interrupt::{self, CANCELLED},
     progress::Progress,
-    report::Report,
-    run::Runner,
 };
+
+use self::{json::JsonLines, outcome::Totals, people::ForPeople, report::Report, run::Runner};
 
 const AFTER_HELP: &str = "\
 Exit code: 0 if all checks hold; 1 if a block failed a check or could not be executed; 2 if the usage is wrong or an \

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pleach_evm::{Check, CheckResult};
 use serde::Serialize;
 
-use super::input::Source;
+use crate::{input::Source, text::excerpts};
 
 /// What came of one block.
 #[derive(Debug)]
@@ -68,6 +68,14 @@ pub(super) struct Mismatch<'a> {
     /// What the header says.
     pub(super) expected: &'a str,
     pub(super) found: &'a str,
+}
+
+impl Mismatch<'_> {
+    /// What was expected and found, in one line.
+    pub(super) fn line(&self) -> String {
+        let (expected, found) = excerpts(self.expected, self.found);
+        format!("{}: expected {expected}, found {found}", self.check)
+    }
 }
 
 impl Executed {

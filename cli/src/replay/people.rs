@@ -11,10 +11,12 @@ use pleach_evm::CheckResult;
 
 use super::{
     Arguments,
-    input::Unreadable,
     outcome::{BlockOutcome, Executed, Fate, Totals},
     report::Report,
     table,
+};
+use crate::{
+    input::Unreadable,
     text::{counted, excerpts, thousands, wrap},
 };
 

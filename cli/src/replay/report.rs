@@ -2,10 +2,8 @@
 
 use std::io;
 
-use super::{
-    input::Unreadable,
-    outcome::{BlockOutcome, Totals},
-};
+use super::outcome::{BlockOutcome, Totals};
+use crate::input::Unreadable;
 
 /// A form of the result.
 pub(super) trait Report {

@@ -1,22 +1,22 @@
 //! Executes and checks a file's blocks, and measures how long execution takes.
 
 use std::{
-    error::Error,
     io,
     time::{Duration, Instant},
 };
 
-use pleach::{CancelToken, ExecuteErrorKind, Executor, SerialExecutor};
-use pleach_evm::{
-    BlockError, BlockFile, BlockResult, Chain, ChainSpec, Content, EvmBlock, EvmState,
-    PreparedBlock, check,
-};
+use pleach::{CancelToken, Executor, SerialExecutor};
+use pleach_evm::{BlockError, BlockResult, ChainSpec, EvmBlock, EvmState, PreparedBlock, check};
 
 use super::{
     Plan,
-    input::Loaded,
     outcome::{BlockOutcome, Executed, Fate, Times},
+};
+use crate::{
+    input::{Loaded, Parts},
     progress::Progress,
+    stopped::Stopped,
+    text::median,
 };
 
 /// Runs blocks by a plan.
@@ -26,41 +26,6 @@ pub(super) struct Runner<'a> {
     pub(super) progress: &'a Progress,
 }
 
-/// Why there is no result of a block.
-enum Stopped {
-    /// Nobody wants it any more.
-    Cancelled,
-    /// It cannot be executed, for this reason.
-    Failed(String),
-}
-
-impl From<BlockError> for Stopped {
-    fn from(error: BlockError) -> Self {
-        match &error {
-            BlockError::Execute { error, .. }
-                if matches!(error.kind(), ExecuteErrorKind::Cancelled) =>
-            {
-                Stopped::Cancelled
-            }
-            _ => Stopped::Failed(with_causes(&error)),
-        }
-    }
-}
-
-/// The message of an error and of what caused it, as far as that is not part of the message already.
-fn with_causes(error: &dyn Error) -> String {
-    let mut message = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !message.ends_with(&text) {
-            message = format!("{message}: {text}");
-        }
-        cause = error.source();
-    }
-    message
-}
-
 impl Runner<'_> {
     /// Runs the blocks of a file, and gives each to `sink`, until all are done or cancelled. An error is the sink's.
     pub(super) fn run(
@@ -68,20 +33,12 @@ impl Runner<'_> {
         loaded: Loaded,
         sink: &mut dyn FnMut(BlockOutcome) -> io::Result<()>,
     ) -> io::Result<()> {
-        let (spec, mut state, blocks, whole) = match loaded.content {
-            Content::Block(file) => {
-                let BlockFile { spec, block, state } = *file;
-                (spec, state, vec![block], false)
-            }
-            Content::Chain(chain) => {
-                let Chain {
-                    spec,
-                    genesis,
-                    blocks,
-                } = *chain;
-                (spec, genesis, blocks, true)
-            }
-        };
+        let Parts {
+            spec,
+            mut state,
+            blocks,
+            whole,
+        } = loaded.content.into();
         self.progress.expand(blocks.len());
         let mut broken = false;
         for block in &blocks {
@@ -184,37 +141,5 @@ impl Runner<'_> {
         let begin = Instant::now();
         let result = prepared.execute(executor, state, self.cancel)?;
         Ok((result, begin.elapsed()))
-    }
-}
-
-/// The median of at least one time.
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    let middle = times.len() / 2;
-    if times.len().is_multiple_of(2) {
-        (times[middle - 1] + times[middle]) / 2
-    } else {
-        times[middle]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_is_in_the_middle() {
-        let of = |times: &[u64]| median(times.iter().copied().map(Duration::from_secs).collect());
-        assert_eq!(of(&[7]).as_secs(), 7);
-        assert_eq!(of(&[9, 1, 2]).as_secs(), 2);
-        assert_eq!(of(&[9, 1, 2, 4]).as_secs(), 3);
-    }
-
-    #[test]
-    fn a_cause_is_told_once() {
-        let outer = anyhow::anyhow!("inner").context("outer: inner");
-        assert_eq!(with_causes(outer.as_ref()), "outer: inner");
-        let outer = anyhow::anyhow!("inner").context("outer");
-        assert_eq!(with_causes(outer.as_ref()), "outer: inner");
     }
 }

@@ -1,13 +1,10 @@
 //! A table with a row for each block, and one for all of them.
 
-use std::env;
+use comfy_table::{Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table};
 
-use comfy_table::{
-    Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle,
-};
-
-use super::{
-    outcome::{BlockOutcome, Fate, Times, Totals, mgas_per_second},
+use super::outcome::{BlockOutcome, Fate, Times, Totals, mgas_per_second};
+use crate::{
+    tables,
     text::{counted, decimal, milliseconds, thousands},
 };
 
@@ -16,12 +13,6 @@ const FORK: usize = 1;
 const CHECKS: usize = 4;
 /// The longest name of a check.
 const NAME: u16 = "transactions_root".len() as u16;
-
-const RULE: char = '─';
-
-const STYLE: TableStyle = TableStyle::new()
-    .header_separator(LineStyle::none().fill(RULE))
-    .row_separator(LineStyle::none().fill(RULE));
 
 /// Narrower than this, a table has words broken into letters. It is better when it does not fit.
 const NARROWEST: u16 = 72;
@@ -34,14 +25,10 @@ pub(super) fn lines(
     compares: bool,
     width: u16,
 ) -> Vec<String> {
-    let mut table = Table::new();
+    let mut table = tables::table();
     table
-        .load_style(STYLE)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(width.max(NARROWEST));
-    if env::var_os("NO_COLOR").is_some() {
-        table.force_no_tty();
-    }
     let mut header = vec!["block", "fork", "txs", "gas", "checks", "serial ms"];
     if compares {
         header.extend(["run ms", "speed-up"]);
@@ -54,21 +41,7 @@ pub(super) fn lines(
     table.add_row(total_row(totals, compares));
     set_widths(&mut table, width.max(NARROWEST));
 
-    // Rules only below the header and above the totals, not between the blocks.
-    let mut lines: Vec<_> = table.lines().collect();
-    let is_rule = |line: &String| line.starts_with(RULE);
-    let first = lines.iter().position(is_rule);
-    let last = lines.iter().rposition(is_rule);
-    let mut index = 0;
-    lines.retain(|line| {
-        let keep = !is_rule(line) || Some(index) == first || Some(index) == last;
-        index += 1;
-        keep
-    });
-    for line in &mut lines {
-        line.truncate(line.trim_end().len());
-    }
-    lines
+    tables::lines(&table, 1)
 }
 
 /// Makes the table fit: with less space between columns, without the forks' names, and only then by breaking lines.
@@ -168,7 +141,7 @@ mod tests {
     use pleach_evm::{Check, CheckResult};
 
     use super::*;
-    use crate::replay::{input::Source, outcome::Executed};
+    use crate::{input::Source, replay::outcome::Executed};
 
     /// A block with numbers as long as they get, all of whose checks failed.
     fn wide() -> BlockOutcome {
@@ -213,7 +186,10 @@ mod tests {
         for compares in [false, true] {
             for width in [80, 100, 140] {
                 let lines = lines(&blocks, &totals, compares, width);
-                let rules = lines.iter().filter(|line| line.starts_with(RULE)).count();
+                let rules = lines
+                    .iter()
+                    .filter(|line| line.starts_with(tables::RULE))
+                    .count();
                 assert_eq!(rules, 2);
                 for line in &lines {
                     assert!(line.chars().count() <= width.into(), "{line}");

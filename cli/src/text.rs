@@ -1,21 +1,19 @@
-//! How numbers and long texts are written.
+//! How numbers, errors and long texts are written.
 
-use std::time::Duration;
-
-use super::outcome::Mismatch;
+use std::{error::Error, time::Duration};
 
 /// `time` in milliseconds.
-pub(super) fn milliseconds(time: Duration) -> f64 {
+pub(crate) fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
 /// A whole number, its thousands separated.
-pub(super) fn thousands(number: u64) -> String {
+pub(crate) fn thousands(number: u64) -> String {
     separate(&number.to_string())
 }
 
 /// A number with so many decimals, its thousands separated. No number is a dash.
-pub(super) fn decimal(number: Option<f64>, decimals: usize) -> String {
+pub(crate) fn decimal(number: Option<f64>, decimals: usize) -> String {
     let Some(number) = number else {
         return "-".to_owned();
     };
@@ -38,13 +36,13 @@ fn separate(digits: &str) -> String {
 }
 
 /// A number and what it counts: `1 block`, `2 blocks`.
-pub(super) fn counted(number: usize, what: &str) -> String {
+pub(crate) fn counted(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {what}{plural}", thousands(number as u64))
 }
 
 /// Breaks `text` into lines of at most `width`, unless a word is longer.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
@@ -58,14 +56,8 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// What was expected and found, in one line.
-pub(super) fn mismatch_line(mismatch: &Mismatch<'_>) -> String {
-    let (expected, found) = excerpts(mismatch.expected, mismatch.found);
-    format!("{}: expected {expected}, found {found}", mismatch.check)
-}
-
 /// Two different texts, each whole if both are short, or else from a little before where they begin to differ.
-pub(super) fn excerpts(expected: &str, found: &str) -> (String, String) {
+pub(crate) fn excerpts(expected: &str, found: &str) -> (String, String) {
     const WHOLE: usize = 80;
     const EXCERPT: usize = 48;
     const BEFORE: usize = 8;
@@ -89,6 +81,31 @@ pub(super) fn excerpts(expected: &str, found: &str) -> (String, String) {
         format!("{before}{excerpt}{after}")
     };
     (excerpt(expected), excerpt(found))
+}
+
+/// The message of an error and of what caused it, as far as that is not part of the message already.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !message.ends_with(&text) {
+            message = format!("{message}: {text}");
+        }
+        cause = error.source();
+    }
+    message
+}
+
+/// The median of at least one time.
+pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    let middle = times.len() / 2;
+    if times.len().is_multiple_of(2) {
+        (times[middle - 1] + times[middle]) / 2
+    } else {
+        times[middle]
+    }
 }
 
 #[cfg(test)]
@@ -127,5 +144,21 @@ mod tests {
         assert_eq!(found, format!("…{}1{}…", "0".repeat(8), "0".repeat(39)));
         let (_, found) = excerpts(&zeros, "");
         assert_eq!(found, "");
+    }
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        let of = |times: &[u64]| median(times.iter().copied().map(Duration::from_secs).collect());
+        assert_eq!(of(&[7]).as_secs(), 7);
+        assert_eq!(of(&[9, 1, 2]).as_secs(), 2);
+        assert_eq!(of(&[9, 1, 2, 4]).as_secs(), 3);
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let outer = anyhow::anyhow!("inner").context("outer: inner");
+        assert_eq!(with_causes(outer.as_ref()), "outer: inner");
+        let outer = anyhow::anyhow!("inner").context("outer");
+        assert_eq!(with_causes(outer.as_ref()), "outer: inner");
     }
 }

@@ -6,12 +6,12 @@ use std::{
     rc::Rc,
 };
 
-use pleach_evm::{Content, sample};
+use pleach_evm::{BlockFile, Chain, ChainSpec, Content, EvmBlock, EvmState, sample};
 use serde::Serialize;
 
 /// Where blocks come from.
 #[derive(Clone, Debug)]
-pub(super) enum Source {
+pub(crate) enum Source {
     /// The chain that is embedded in the binary.
     Sample,
     /// A file.
@@ -29,17 +29,55 @@ impl fmt::Display for Source {
 
 /// What a source holds.
 #[derive(Debug)]
-pub(super) struct Loaded {
-    pub(super) source: Source,
-    pub(super) content: Content,
+pub(crate) struct Loaded {
+    pub(crate) source: Source,
+    pub(crate) content: Content,
+}
+
+/// A file's blocks, and the state to execute the first one on.
+pub(crate) struct Parts {
+    pub(crate) spec: ChainSpec,
+    pub(crate) state: EvmState,
+    pub(crate) blocks: Vec<EvmBlock>,
+    /// Whether the state is known as a whole.
+    pub(crate) whole: bool,
+}
+
+impl From<Content> for Parts {
+    fn from(content: Content) -> Self {
+        match content {
+            Content::Block(file) => {
+                let BlockFile { spec, block, state } = *file;
+                Self {
+                    spec,
+                    state,
+                    blocks: vec![block],
+                    whole: false,
+                }
+            }
+            Content::Chain(chain) => {
+                let Chain {
+                    spec,
+                    genesis,
+                    blocks,
+                } = *chain;
+                Self {
+                    spec,
+                    state: genesis,
+                    blocks,
+                    whole: true,
+                }
+            }
+        }
+    }
 }
 
 /// A file or folder that gives no blocks.
 #[derive(Debug, Serialize)]
-pub(super) struct Unreadable {
-    pub(super) source: String,
+pub(crate) struct Unreadable {
+    pub(crate) source: String,
     /// Why.
-    pub(super) error: String,
+    pub(crate) error: String,
 }
 
 impl Unreadable {
@@ -53,7 +91,7 @@ impl Unreadable {
 
 impl Source {
     /// Reads and decodes it.
-    pub(super) fn load(self) -> Result<Loaded, Unreadable> {
+    pub(crate) fn load(self) -> Result<Loaded, Unreadable> {
         let content = match &self {
             Source::Sample => Content::Chain(Box::new(sample::chain())),
             Source::File(path) => {
@@ -73,10 +111,10 @@ impl Source {
 }
 
 /// The sources that paths stand for, in their order. Only folders are looked at so far.
-pub(super) struct Inputs(Vec<Result<Source, Unreadable>>);
+pub(crate) struct Inputs(Vec<Result<Source, Unreadable>>);
 
 impl Inputs {
-    pub(super) fn new(paths: &[PathBuf]) -> Self {
+    pub(crate) fn new(paths: &[PathBuf]) -> Self {
         if paths.is_empty() {
             return Self(vec![Ok(Source::Sample)]);
         }
@@ -103,7 +141,7 @@ impl Inputs {
         Self(sources)
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 }

@@ -2,11 +2,11 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-pub(super) struct Progress(ProgressBar);
+pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
     /// A bar of so many steps. There is no thread that redraws it: it would take time from what is measured.
-    pub(super) fn new(hidden: bool, steps: usize) -> Self {
+    pub(crate) fn new(hidden: bool, steps: usize) -> Self {
         let target = if hidden {
             ProgressDrawTarget::hidden()
         } else {
@@ -21,27 +21,27 @@ impl Progress {
     }
 
     /// A file that counted as one step has so many blocks.
-    pub(super) fn expand(&self, blocks: usize) {
+    pub(crate) fn expand(&self, blocks: usize) {
         self.0.inc_length((blocks as u64).saturating_sub(1));
     }
 
     /// Says what is being done.
-    pub(super) fn say(&self, message: String) {
+    pub(crate) fn say(&self, message: String) {
         self.0.set_message(message);
     }
 
     /// Shows that time goes by.
-    pub(super) fn tick(&self) {
+    pub(crate) fn tick(&self) {
         self.0.tick();
     }
 
     /// A block, or an unreadable file, is done.
-    pub(super) fn step(&self) {
+    pub(crate) fn step(&self) {
         self.0.inc(1);
     }
 
     /// Takes the bar away.
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.0.finish_and_clear();
     }
 }
