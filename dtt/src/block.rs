@@ -82,6 +82,19 @@ impl<K> Block<K> {
         self.keys.reserve(keys);
     }
 
+    /// In bytes.
+    pub(crate) fn memory(&self) -> usize {
+        let words = self.causes.capacity()
+            + self.sum_causes.capacity()
+            + self.accesses.capacity()
+            + self.ends.capacity();
+        self.tree.memory()
+            + words * size_of::<u32>()
+            + self.keys.capacity() * size_of::<KeyState>()
+            + self.adds.capacity() * size_of::<Add>()
+            + self.ordered.as_ref().map_or(0, OrderedIndex::memory)
+    }
+
     /// Makes room for so many keys.
     #[inline]
     pub(crate) fn know(&mut self, keys: usize) {

@@ -12,64 +12,111 @@ pub(crate) const MOST_KEYS: u32 = (1 << (u32::BITS - Access::BITS)) - 1;
 /// What a hash comes to in the table. The low bits choose the place.
 pub(crate) type Tag = u32;
 
-/// An open hash table with linear probing, of words that hold a tag and the number of a key.
+/// An open hash table with linear probing, of words that hold as much of a tag as fits beside the number of a key.
 ///
-/// A look-up that misses touches one cache line; one that hits touches the key as well. The tag alone tells where a word
-/// goes in a larger table, so growing looks at no key.
+/// A look-up that misses touches one cache line; one that hits touches the key as well. Tags are kept, so growing looks at
+/// no key.
 #[derive(Clone, Debug)]
-pub(crate) struct Interner<K> {
-    /// As many as a power of two. Zero is an empty place; the number of a key is one too high.
-    places: Vec<u64>,
-    keys: Vec<K>,
-    tagger: Tagger,
+pub(crate) struct Table {
+    /// As many as a power of two, at most half of them in use. Zero is an empty place; the number of a key is one too
+    /// high.
+    places: Vec<u32>,
+    /// How many low bits of a word are the number: as many as choose a place. The other bits of a tag are above.
+    bits: u32,
+    tags: Vec<Tag>,
 }
 
-impl<K> Default for Interner<K> {
-    fn default() -> Self {
-        Self {
-            places: vec![0; 16],
-            keys: Vec::new(),
-            tagger: Tagger::default(),
-        }
-    }
-}
-
-impl<K> Interner<K> {
+impl Table {
     /// A table that need not grow before it holds so many keys.
     pub(crate) fn with_capacity(keys: usize) -> Self {
         let places = keys.saturating_mul(2).next_power_of_two().max(16);
         Self {
             places: vec![0; places],
-            keys: Vec::with_capacity(keys),
-            tagger: Tagger::default(),
+            bits: places.trailing_zeros(),
+            tags: Vec::with_capacity(keys),
         }
     }
 
-    pub(crate) fn keys(&self) -> &[K] {
-        &self.keys
+    /// In bytes.
+    fn memory(&self) -> usize {
+        (self.places.capacity() + self.tags.capacity()) * size_of::<u32>()
     }
 
-    /// Forgets all keys and keeps the memory.
-    pub(crate) fn clear(&mut self) {
+    fn clear(&mut self) {
         self.places.fill(0);
-        self.keys.clear();
+        self.tags.clear();
     }
 
+    /// The number of the key with this tag of which `is_it` says that it is the one, or the place where it would go.
+    #[inline]
+    pub(crate) fn find(&self, tag: Tag, is_it: impl Fn(u32) -> bool) -> Result<u32, usize> {
+        let mask = self.places.len() - 1;
+        let number = mask as u32;
+        let mut at = tag as usize & mask;
+        loop {
+            let word = self.places[at];
+            if word == 0 {
+                return Err(at);
+            }
+            if (word ^ tag) >> self.bits == 0 {
+                let number = (word & number) - 1;
+                if is_it(number) {
+                    return Ok(number);
+                }
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// Puts the next key, which has this tag, into its place, and gives its number.
+    #[inline]
+    pub(crate) fn insert(&mut self, at: usize, tag: Tag) -> u32 {
+        let number = self.tags.len() as u32;
+        self.places[at] = self.word(tag, number);
+        self.tags.push(tag);
+        if self.tags.len() * 2 >= self.places.len() {
+            self.grow();
+        }
+        number
+    }
+
+    fn word(&self, tag: Tag, number: u32) -> u32 {
+        (tag >> self.bits) << self.bits | (number + 1)
+    }
+
+    #[cold]
     fn grow(&mut self) {
-        let mut places = vec![0; self.places.len() * 2];
-        let mask = places.len() - 1;
-        for &word in self.places.iter().filter(|word| **word != 0) {
-            let mut at = (word >> 32) as usize & mask;
-            while places[at] != 0 {
+        let places = self.places.len() * 2;
+        self.places = vec![0; places];
+        self.bits = places.trailing_zeros();
+        let mask = places - 1;
+        for (number, &tag) in self.tags.iter().enumerate() {
+            let mut at = tag as usize & mask;
+            while self.places[at] != 0 {
                 at = (at + 1) & mask;
             }
-            places[at] = word;
+            self.places[at] = self.word(tag, number as u32);
         }
-        self.places = places;
+    }
+
+    /// Brings the places of these tags into the cache, all at once: one after another, each would be waited for. Does
+    /// nothing where the table is in the cache anyway.
+    #[inline]
+    pub(crate) fn preload(&self, tags: &[Tag]) {
+        /// As many words as a second-level cache holds.
+        const LARGE: usize = 1 << 18;
+        if self.places.len() < LARGE {
+            return;
+        }
+        let mask = self.places.len() - 1;
+        let loaded = tags
+            .iter()
+            .fold(0, |all, tag| all ^ self.places[*tag as usize & mask]);
+        std::hint::black_box(loaded);
     }
 }
 
-/// What makes tags of keys.
+/// Makes tags of keys.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tagger(
     // Seeded anew in every process: nobody can prepare keys that collide. No result depends on it.
@@ -84,10 +131,49 @@ impl Tagger {
     }
 }
 
-impl<K: Hash + Eq> Interner<K> {
+/// Keys and their numbers.
+#[derive(Clone, Debug)]
+pub(crate) struct Interner<K> {
+    table: Table,
+    keys: Vec<K>,
+    tagger: Tagger,
+}
+
+impl<K> Default for Interner<K> {
+    fn default() -> Self {
+        Self::with_capacity(0)
+    }
+}
+
+impl<K> Interner<K> {
+    /// Room for so many keys.
+    pub(crate) fn with_capacity(keys: usize) -> Self {
+        Self {
+            table: Table::with_capacity(keys),
+            keys: Vec::with_capacity(keys),
+            tagger: Tagger::default(),
+        }
+    }
+
+    pub(crate) fn keys(&self) -> &[K] {
+        &self.keys
+    }
+
+    /// In bytes.
+    pub(crate) fn memory(&self) -> usize {
+        self.table.memory() + self.keys.capacity() * size_of::<K>()
+    }
+
+    /// Forgets all keys and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.table.clear();
+        self.keys.clear();
+    }
+
+    /// See [`Table::preload`].
     #[inline]
-    pub(crate) fn tag(&self, key: &K) -> Tag {
-        self.tagger.tag(key)
+    pub(crate) fn preload(&self, tags: &[Tag]) {
+        self.table.preload(tags);
     }
 
     /// The same tags, elsewhere.
@@ -95,31 +181,23 @@ impl<K: Hash + Eq> Interner<K> {
     pub(crate) fn tagger(&self) -> Tagger {
         self.tagger.clone()
     }
+}
+
+impl<K: Hash + Eq> Interner<K> {
+    #[inline]
+    pub(crate) fn tag(&self, key: &K) -> Tag {
+        self.tagger.tag(key)
+    }
 
     /// The number of `key`, if it has one.
     pub(crate) fn get(&self, key: &K) -> Option<u32> {
-        let tag = self.tag(key);
-        self.find(tag, key).ok()
+        self.find(self.tag(key), key).ok()
     }
 
-    /// The number of a key, or the place where it would go.
     #[inline]
     fn find(&self, tag: Tag, key: &K) -> Result<u32, usize> {
-        let mask = self.places.len() - 1;
-        let mut at = tag as usize & mask;
-        loop {
-            let word = self.places[at];
-            if word == 0 {
-                return Err(at);
-            }
-            if (word >> 32) as u32 == tag {
-                let number = word as u32 - 1;
-                if self.keys[number as usize] == *key {
-                    return Ok(number);
-                }
-            }
-            at = (at + 1) & mask;
-        }
+        let is_it = |number: u32| self.keys[number as usize] == *key;
+        self.table.find(tag, is_it)
     }
 
     /// The number of the key with this tag, which it gets now if it has none.
@@ -132,16 +210,11 @@ impl<K: Hash + Eq> Interner<K> {
             Ok(number) => return Ok(number),
             Err(at) => at,
         };
-        let number = self.keys.len() as u32;
-        if number >= MOST_KEYS {
+        if self.keys.len() >= MOST_KEYS as usize {
             return Err(TooLarge::Keys);
         }
         self.keys.push(key.clone());
-        self.places[at] = u64::from(tag) << 32 | u64::from(number + 1);
-        if self.keys.len() * 2 > self.places.len() {
-            self.grow();
-        }
-        Ok(number)
+        Ok(self.table.insert(at, tag))
     }
 }
 

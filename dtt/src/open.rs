@@ -103,6 +103,13 @@ impl<K> OpenTree<K> {
         open
     }
 
+    /// How much memory it holds, in bytes: arrays of its own, not what keys point to.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let carried = self.changed.capacity() + self.carried.capacity();
+        self.interner.memory() + self.block.memory() + carried * size_of::<Option<Carried>>()
+    }
+
     /// The tree of the present block, as far as it goes.
     #[must_use]
     pub fn tree(&self) -> &Dtt {
@@ -191,6 +198,7 @@ impl<K: Hash + Eq + Clone> OpenTree<K> {
         if trust != Trust::Unknown {
             tags.extend(set.entries().iter().map(|(key, _)| self.interner.tag(key)));
         }
+        self.interner.preload(&tags);
         let result = self.push_tagged(set.entries(), &tags, set.ranges(), trust);
         self.tags = tags;
         result
@@ -227,6 +235,12 @@ impl<K: Hash + Eq + Clone> OpenTree<K> {
         }
         self.block
             .append(start, self.interner.keys(), ranges, trust)
+    }
+
+    /// See [`Interner::preload`].
+    #[cfg(feature = "rayon")]
+    pub(crate) fn preload(&self, tags: &[Tag]) {
+        self.interner.preload(tags);
     }
 
     /// What makes the tags for [`push_tagged`](Self::push_tagged).

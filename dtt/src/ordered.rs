@@ -60,6 +60,11 @@ impl<K> OrderedIndex<K> {
         }
     }
 
+    /// In bytes, at most.
+    pub(crate) fn memory(&self) -> usize {
+        self.nodes.capacity() * (size_of::<Node>() + 2 * (FULL + 1) * size_of::<u32>())
+    }
+
     /// The order of the keys.
     pub(crate) fn compare(&self) -> fn(&K, &K) -> Ordering {
         self.compare

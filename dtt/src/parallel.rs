@@ -18,6 +18,12 @@ use crate::{
 /// Transactions of a chunk: enough that handing it over costs nothing, few enough that its keys stay in a cache.
 const CHUNK: usize = 512;
 
+/// So many transactions are appended sooner than threads are woken.
+const FEW: usize = if cfg!(debug_assertions) { 2 } else { 32 } * CHUNK;
+
+/// Accesses whose places in the table of keys are loaded at once: about as many as a core can wait for.
+const PRELOADED: usize = 32;
+
 /// The accesses of consecutive transactions, one after another.
 struct Chunk<K> {
     entries: Vec<(K, Access)>,
@@ -31,8 +37,8 @@ impl<K: Hash + Eq + Clone + Send + Sync> OpenTree<K> {
     /// Appends `count` transactions. `accesses` fills in the access set of one, given its place among them, and says how
     /// far to trust it; it is called on several threads, in no order.
     ///
-    /// The tree is exactly the one that [`push`](Self::push) would make. Few transactions are appended on the caller's
-    /// thread. It must not be called from a rayon thread that others wait for.
+    /// The tree is exactly the one that [`push`](Self::push) would make. Less than 16,384 are appended on the
+    /// caller's thread, which is faster. It must not be called from a rayon thread that others wait for.
     ///
     /// # Errors
     ///
@@ -57,7 +63,7 @@ impl<K: Hash + Eq + Clone + Send + Sync> OpenTree<K> {
         accesses: impl Fn(usize, &mut AccessSet<K>) -> Trust + Sync,
     ) -> Result<(), TooLarge> {
         let threads = rayon::current_num_threads();
-        if threads == 1 || count < 2 * CHUNK {
+        if threads == 1 || count < FEW {
             let mut set = AccessSet::new();
             for index in 0..count {
                 set.clear();
@@ -97,8 +103,13 @@ impl<K: Hash + Eq + Clone + Send + Sync> OpenTree<K> {
     }
 
     fn append_chunk(&mut self, chunk: &Chunk<K>) -> Result<(), TooLarge> {
-        let (mut entry, mut range) = (0, 0);
+        let (mut entry, mut range, mut loaded) = (0, 0, 0);
         for &(entries, ranges, trust) in &chunk.ends {
+            if entries > loaded {
+                let next = chunk.tags.len().min(entries + PRELOADED);
+                self.preload(&chunk.tags[loaded..next]);
+                loaded = next;
+            }
             self.push_tagged(
                 &chunk.entries[entry..entries],
                 &chunk.tags[entry..entries],

@@ -289,6 +289,25 @@ impl Dtt {
         self.sources.len() + self.sums.inputs.len()
     }
 
+    /// How much memory it holds, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let Sums {
+            first,
+            latest,
+            ends,
+            inputs,
+        } = &self.sums;
+        let words = self.parents.capacity()
+            + self.ends.capacity()
+            + self.sources.capacity()
+            + first.capacity()
+            + latest.capacity()
+            + ends.capacity()
+            + inputs.capacity();
+        self.trusts.capacity() + words * size_of::<u32>()
+    }
+
     /// All dependencies of a transaction, in ascending order: its sources, with sums resolved into the transactions that
     /// meet in them.
     ///

@@ -3,8 +3,9 @@
 use std::hash::Hash;
 
 use crate::{
-    access::{AccessSet, Trust},
+    access::{Access, AccessSet, Trust},
     error::TooLarge,
+    intern::{Table, Tag, Tagger},
     open::OpenTree,
     tree::{Code, Dtt},
 };
@@ -116,11 +117,69 @@ impl Dtt {
         &self,
         sets: impl IntoIterator<Item = (&'a AccessSet<K>, Trust)>,
     ) -> Result<(), Difference> {
+        let sets: Vec<(&AccessSet<K>, Trust)> = sets.into_iter().collect();
+        if self.sums() == 0 && self.is_of_plain_sets(&sets) {
+            return Ok(());
+        }
         let mut open = OpenTree::with_capacity(self.len(), self.len());
         for (set, trust) in sets {
             open.push(set, trust)?;
         }
         self.compare(open.tree())
+    }
+
+    /// Whether the tree is what these sets give. `false` also where one of them adds or scans: that takes more.
+    ///
+    /// Most keys of a block are touched once, and order nothing. The others are found first, by two bits for each, and
+    /// only they are looked up; no key is copied, and no tree is made.
+    fn is_of_plain_sets<K: Hash + Eq>(&self, sets: &[(&AccessSet<K>, Trust)]) -> bool {
+        if self.len() != sets.len() {
+            return false;
+        }
+        let accesses = sets.iter().map(|(set, _)| set.entries().len()).sum();
+        let mut seen = Seen::new(accesses);
+        let tagger = Tagger::default();
+        let mut tags = Vec::with_capacity(accesses);
+        for (set, _) in sets.iter().filter(|(_, trust)| *trust != Trust::Unknown) {
+            let plain = set.entries().iter().fold(true, |plain, (key, access)| {
+                let tag = tagger.tag(key);
+                tags.push(tag);
+                seen.note(tag);
+                plain && !access.has(Access::ADD)
+            });
+            if !plain || !set.ranges().is_empty() {
+                return false;
+            }
+        }
+        let mut writers = Writers::new(seen.repeats);
+        let mut sources = Vec::new();
+        let mut tags = tags.as_slice();
+        for (transaction, (set, trust)) in sets.iter().enumerate() {
+            sources.clear();
+            if *trust != Trust::Unknown {
+                let (ours, rest) = tags.split_at(set.entries().len());
+                tags = rest;
+                writers.found.clear();
+                for ((key, access), tag) in set.entries().iter().zip(ours) {
+                    if !seen.again(*tag) {
+                        continue;
+                    }
+                    let writer = writers.find(*tag, key, *access);
+                    if writer != Code::ROOT && access.needs_value(*trust) {
+                        sources.push(writer);
+                    }
+                }
+                writers.note(transaction as u32);
+            }
+            if sources.len() > 1 {
+                sources.sort_unstable();
+                sources.dedup();
+            }
+            if sources != self.codes(transaction) || *trust != self.trust(transaction) {
+                return false;
+            }
+        }
+        true
     }
 
     /// The inputs of the sums that a transaction is the first to need.
@@ -129,5 +188,85 @@ impl Dtt {
         let start = first.partition_point(|first| (*first as usize) < transaction);
         let end = first.partition_point(|first| (*first as usize) <= transaction);
         (start..end).map(|sum| self.sums.inputs(sum)).collect()
+    }
+}
+
+/// How often each tag was seen, in two bits: never, once, or again. Different tags may share them.
+struct Seen {
+    words: Vec<u64>,
+    /// How often something was seen again.
+    repeats: usize,
+}
+
+impl Seen {
+    /// For so many tags, few of which share their bits with another.
+    fn new(tags: usize) -> Self {
+        let words = (tags / 2).next_power_of_two().max(1);
+        let words = vec![0; words];
+        Self { words, repeats: 0 }
+    }
+
+    /// The word of a tag, and where its bits are.
+    fn place(&self, tag: Tag) -> (usize, u32) {
+        let at = (tag >> 5) as usize & (self.words.len() - 1);
+        (at, (tag & 31) * 2)
+    }
+
+    /// No branch: what is seen again is as good as random.
+    #[inline]
+    fn note(&mut self, tag: Tag) {
+        let (at, shift) = self.place(tag);
+        let word = self.words[at];
+        let seen = word >> shift & 1;
+        self.words[at] = word | (1 | seen << 1) << shift;
+        self.repeats += seen as usize;
+    }
+
+    #[inline]
+    fn again(&self, tag: Tag) -> bool {
+        let (at, shift) = self.place(tag);
+        self.words[at] >> shift & 2 != 0
+    }
+}
+
+/// Who has written each key last. Keys stay where they are, in their access sets.
+struct Writers<'a, K> {
+    table: Table,
+    keys: Vec<(&'a K, Code)>,
+    /// The numbers of the present transaction's keys.
+    found: Vec<(u32, Access)>,
+}
+
+impl<'a, K: Eq> Writers<'a, K> {
+    /// With room for so many keys.
+    fn new(keys: usize) -> Self {
+        Self {
+            table: Table::with_capacity(keys + 1),
+            keys: Vec::with_capacity(keys),
+            found: Vec::new(),
+        }
+    }
+
+    /// The last writer of a key of the present transaction.
+    #[inline]
+    fn find(&mut self, tag: Tag, key: &'a K, access: Access) -> Code {
+        let keys = &self.keys;
+        let is_it = |number: u32| keys[number as usize].0 == key;
+        let number = self.table.find(tag, is_it).unwrap_or_else(|at| {
+            self.keys.push((key, Code::ROOT));
+            self.table.insert(at, tag)
+        });
+        self.found.push((number, access));
+        self.keys[number as usize].1
+    }
+
+    /// Notes what the transaction writes, whose keys were found before.
+    #[inline]
+    fn note(&mut self, transaction: u32) {
+        for (number, access) in &self.found {
+            if access.has(Access::WRITE) {
+                self.keys[*number as usize].1 = Code::transaction(transaction);
+            }
+        }
     }
 }

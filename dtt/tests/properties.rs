@@ -149,6 +149,9 @@ proptest! {
         let found = ours.first_difference(|count| Ok::<_, ()>(theirs.prefix_hash(count)));
         prop_assert_eq!(found, Ok(expected.map(|count| count - 1)));
         prop_assert_eq!(ours.compare(&theirs).is_err(), expected.is_some());
+        let sets: Vec<_> = other.iter().map(|tx| (tx.set(), tx.trust)).collect();
+        let sets = sets.iter().map(|(set, trust)| (set, *trust));
+        prop_assert_eq!(ours.verify(sets), ours.compare(&theirs));
     }
 
     #[test]

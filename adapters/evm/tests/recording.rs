@@ -59,7 +59,7 @@ fn the_sample_chain_is_recorded_and_timed_as_it_is_executed() {
     let (recorded, sets) = prepared
         .record(&chain.genesis, &cancel)
         .expect("the block is valid");
-    let (timed, times) = prepared
+    let (timed, durations) = prepared
         .time(&chain.genesis, &cancel)
         .expect("the block is valid");
     for result in [recorded, timed] {
@@ -67,8 +67,8 @@ fn the_sample_chain_is_recorded_and_timed_as_it_is_executed() {
         assert_eq!(result.changes, plain.changes);
     }
     assert_eq!(sets.len(), block.transactions.len());
-    assert_eq!(times.len(), block.transactions.len());
-    assert!(times.iter().all(|time| !time.is_zero()));
+    assert_eq!(durations.len(), block.transactions.len());
+    assert!(durations.iter().all(|time| !time.is_zero()));
     let slots = sets.iter().flat_map(AccessSet::writes);
     let slots = slots.filter(|key| matches!(key, Key::Account(_, Part::Slot { .. })));
     assert!(slots.count() > 0, "some transaction writes to storage");

@@ -1,0 +1,124 @@
+//! Payments between random accounts, after the Block-STM paper: each reads and writes its sender's balance and sequence
+//! number, and its receiver's balance. Keys have 32 bytes.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+use pleach::AccessSet;
+
+/// The key of a number of an account.
+pub type Key = [u8; 32];
+
+/// What an account has in the beginning.
+const BALANCE: u64 = 1_000_000_000;
+
+/// A payment of one unit.
+#[derive(Clone, Copy, Debug)]
+pub struct Payment {
+    /// The balance that it comes from.
+    pub sender: Key,
+    /// The sender's sequence number.
+    pub sequence: Key,
+    /// The balance that it goes to.
+    pub receiver: Key,
+}
+
+impl Payment {
+    /// Fills in what it touches: three keys, each read and written.
+    pub fn accesses(&self, set: &mut AccessSet<Key>) {
+        set.update(self.sender)
+            .update(self.sequence)
+            .update(self.receiver);
+    }
+}
+
+/// Numbers that only look random (splitmix64): the same for a seed on every machine.
+#[derive(Clone, Debug)]
+pub struct Numbers(u64);
+
+impl Numbers {
+    /// The numbers of this seed.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below `bound`, which is not zero.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        ((u128::from(self.draw()) * u128::from(bound)) >> 64) as u64
+    }
+
+    fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+fn key(account: u64, kind: u64) -> Key {
+    let mut numbers = Numbers::new(account << 1 | kind);
+    let mut key = [0; 32];
+    for chunk in key.chunks_exact_mut(8) {
+        chunk.copy_from_slice(&numbers.draw().to_le_bytes());
+    }
+    key
+}
+
+fn balance(account: u64) -> Key {
+    key(account, 0)
+}
+
+fn sequence(account: u64) -> Key {
+    key(account, 1)
+}
+
+/// A block of payments between different accounts, drawn uniformly. There are at least two accounts.
+#[must_use]
+pub fn block(transactions: usize, accounts: u64, seed: u64) -> Vec<Payment> {
+    let mut numbers = Numbers::new(seed);
+    (0..transactions)
+        .map(|_| {
+            let from = numbers.below(accounts);
+            let to = (from + 1 + numbers.below(accounts - 1)) % accounts;
+            Payment {
+                sender: balance(from),
+                sequence: sequence(from),
+                receiver: balance(to),
+            }
+        })
+        .collect()
+}
+
+/// The plain serial loop over a hash map: what every engine is measured against.
+#[derive(Clone, Debug)]
+pub struct Ledger(HashMap<Key, u64, RandomState>);
+
+impl Ledger {
+    /// All accounts with the same balance.
+    #[must_use]
+    pub fn new(accounts: u64) -> Self {
+        let balances = (0..accounts).map(|account| (balance(account), BALANCE));
+        let sequences = (0..accounts).map(|account| (sequence(account), 0));
+        Self(balances.chain(sequences).collect())
+    }
+
+    /// Executes a block, and says how many payments were made.
+    pub fn run(&mut self, block: &[Payment]) -> usize {
+        let mut made = 0;
+        for payment in block {
+            let Some(balance) = self.0.get_mut(&payment.sender) else {
+                continue;
+            };
+            let Some(left) = balance.checked_sub(1) else {
+                continue;
+            };
+            *balance = left;
+            *self.0.entry(payment.sequence).or_default() += 1;
+            *self.0.entry(payment.receiver).or_default() += 1;
+            made += 1;
+        }
+        made
+    }
+}
