@@ -33,7 +33,7 @@ impl<K> OpenTree<K> {
     /// The transactions that a transaction depends on, each with a key that is why; in ascending order. `None` stands for
     /// several keys in a range that it scans.
     ///
-    /// That takes time and memory for as many as there are, as with [`Dtt::dependencies`].
+    /// That takes time and memory for as many as there are, as with [`Dtt::dependencies`](crate::Dtt::dependencies).
     #[must_use]
     pub fn conflicts(&self, transaction: usize) -> Vec<(usize, Option<&K>)> {
         let Block {
