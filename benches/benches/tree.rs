@@ -18,7 +18,7 @@ fn tree(criterion: &mut Criterion) {
         let id = |name| BenchmarkId::new(name, format!("{accounts} accounts"));
 
         group.bench_function(id("plain loop"), |bencher| {
-            bencher.iter(|| ledger.run(&block))
+            bencher.iter(|| ledger.run(&block));
         });
         group.bench_function(id("analysis"), |bencher| {
             bencher.iter(|| {
