@@ -7,6 +7,7 @@
 //! | write a VM | [`Vm`], [`StateView`], [`Stop`], [`Value`] |
 //! | bring a state | [`State`], [`MemoryState`] |
 //! | execute a block | [`Block`], [`Executor`], [`SerialExecutor`], [`Outcome`] |
+//! | execute it on several threads | [`Runtime`], [`ParallelExecutor`], [`Strategy`] |
 //! | limit a block | [`Rule`], [`WeightLimit`], [`OnFailure`] |
 //! | say what a transaction will touch | [`AccessSet`], [`Trust`], [`dtt`] |
 //! | find out what it touched | [`SerialExecutor::record`], [`SerialExecutor::time`] |
@@ -18,8 +19,16 @@ mod cancel;
 mod error;
 mod execute;
 mod outcome;
+mod parallel;
+#[cfg(not(pleach_loom))]
+#[expect(unreachable_pub, reason = "it is public where models look at it")]
+mod protocol;
+#[cfg(pleach_loom)]
+#[doc(hidden)]
+pub mod protocol;
 mod rule;
 mod state;
+mod sync;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod value;
@@ -31,6 +40,7 @@ pub use cancel::CancelToken;
 pub use error::{AccessKind, BoxError, ExecuteError, ExecuteErrorKind, Undeclared};
 pub use execute::{Executor, Recording, SerialExecutor};
 pub use outcome::{Outcome, Reason, Statistics, TxOutcome};
+pub use parallel::{ParallelExecutor, Runtime, RuntimeBuilder, Strategy};
 pub use rule::{LimitExceeded, OnFailure, OnUndeclared, Over, Rule, Verdict, WeightLimit};
 pub use state::{Changes, MemoryState, RangeSupport, State};
 pub use value::{Amount, Bounds, Delta, NoAmount, Value};

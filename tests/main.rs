@@ -3,6 +3,7 @@
 mod equivalence;
 mod faults;
 mod limits;
+mod parallel;
 mod recording;
 mod state;
 mod streaming;

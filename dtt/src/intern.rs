@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::RandomState;
 
-use crate::{access::Access, error::TooLarge};
+use crate::{access::Access, error::TooLarge, open::KeyId};
 
 /// The most keys: an access and the number of its key share a word.
 pub(crate) const MOST_KEYS: u32 = (1 << (u32::BITS - Access::BITS)) - 1;
@@ -131,9 +131,24 @@ impl Tagger {
     }
 }
 
-/// Keys and their numbers.
+/// Keys, and their numbers: dense, in the order in which the keys first came.
+///
+/// Results never depend on how it hashes, which is different in every process: nobody can prepare keys that collide.
+///
+/// # Examples
+///
+/// ```
+/// use pleach_dtt::Interner;
+///
+/// let mut interner = Interner::new();
+/// let first = interner.intern(&"alice")?;
+/// assert_eq!(interner.intern(&"bob")?.index(), 1);
+/// assert_eq!(interner.intern(&"alice")?, first);
+/// assert_eq!(interner.keys(), ["alice", "bob"]);
+/// # Ok::<(), pleach_dtt::TooLarge>(())
+/// ```
 #[derive(Clone, Debug)]
-pub(crate) struct Interner<K> {
+pub struct Interner<K> {
     table: Table,
     keys: Vec<K>,
     tagger: Tagger,
@@ -146,8 +161,15 @@ impl<K> Default for Interner<K> {
 }
 
 impl<K> Interner<K> {
-    /// Room for so many keys.
-    pub(crate) fn with_capacity(keys: usize) -> Self {
+    /// No keys.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_capacity(0)
+    }
+
+    /// No keys, and room for so many.
+    #[must_use]
+    pub fn with_capacity(keys: usize) -> Self {
         Self {
             table: Table::with_capacity(keys),
             keys: Vec::with_capacity(keys),
@@ -155,17 +177,20 @@ impl<K> Interner<K> {
         }
     }
 
-    pub(crate) fn keys(&self) -> &[K] {
+    /// The keys, each at the place that its number is.
+    #[must_use]
+    pub fn keys(&self) -> &[K] {
         &self.keys
     }
 
-    /// In bytes.
-    pub(crate) fn memory(&self) -> usize {
+    /// How much memory it holds, in bytes; not what keys point to.
+    #[must_use]
+    pub fn memory(&self) -> usize {
         self.table.memory() + self.keys.capacity() * size_of::<K>()
     }
 
     /// Forgets all keys and keeps the memory.
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.table.clear();
         self.keys.clear();
     }
@@ -190,8 +215,20 @@ impl<K: Hash + Eq> Interner<K> {
     }
 
     /// The number of `key`, if it has one.
-    pub(crate) fn get(&self, key: &K) -> Option<u32> {
-        self.find(self.tag(key), key).ok()
+    pub fn get(&self, key: &K) -> Option<KeyId> {
+        self.find(self.tag(key), key).ok().map(KeyId)
+    }
+
+    /// The number of `key`, which it gets now if it has none. One hash, and most often one cache line.
+    ///
+    /// # Errors
+    ///
+    /// If there are too many keys: 2^28.
+    pub fn intern(&mut self, key: &K) -> Result<KeyId, TooLarge>
+    where
+        K: Clone,
+    {
+        self.intern_tagged(self.tag(key), key).map(KeyId)
     }
 
     #[inline]
@@ -202,7 +239,7 @@ impl<K: Hash + Eq> Interner<K> {
 
     /// The number of the key with this tag, which it gets now if it has none.
     #[inline]
-    pub(crate) fn intern(&mut self, tag: Tag, key: &K) -> Result<u32, TooLarge>
+    pub(crate) fn intern_tagged(&mut self, tag: Tag, key: &K) -> Result<u32, TooLarge>
     where
         K: Clone,
     {
@@ -228,11 +265,11 @@ mod tests {
         for round in 0..2 {
             for key in 0_u64..10_000 {
                 let tag = interner.tag(&key);
-                assert_eq!(interner.intern(tag, &key), Ok(key as u32), "{round}");
+                assert_eq!(interner.intern_tagged(tag, &key), Ok(key as u32), "{round}");
             }
         }
         assert_eq!(interner.keys().len(), 10_000);
-        assert_eq!(interner.get(&77), Some(77));
+        assert_eq!(interner.get(&77), Some(KeyId(77)));
         assert_eq!(interner.get(&10_000), None);
     }
 
@@ -240,10 +277,10 @@ mod tests {
     fn equal_tags_are_told_apart() {
         let mut interner = Interner::default();
         for key in 0_u8..100 {
-            assert_eq!(interner.intern(5, &key), Ok(u32::from(key)));
+            assert_eq!(interner.intern_tagged(5, &key), Ok(u32::from(key)));
         }
         for key in 0_u8..100 {
-            assert_eq!(interner.intern(5, &key), Ok(u32::from(key)));
+            assert_eq!(interner.intern_tagged(5, &key), Ok(u32::from(key)));
         }
     }
 }

@@ -89,6 +89,7 @@ pub use explain::Usage;
 pub use graph::{Graph, Node};
 #[cfg(feature = "hash")]
 pub use hash::RootHash;
+pub use intern::Interner;
 pub use open::{Carried, KeyId, OpenTree};
 pub use simulate::{Schedule, Simulation, Span};
 pub use tree::{Dtt, Source};

@@ -10,7 +10,7 @@ use crate::{
     tree::{Dtt, MOST},
 };
 
-/// The number of a key in an [`OpenTree`]: dense, in the order in which keys first appear.
+/// The number of a key in an [`OpenTree`] or an [`Interner`]: dense, in the order in which keys first appear.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct KeyId(pub(crate) u32);
 
@@ -218,7 +218,7 @@ impl<K: Hash + Eq + Clone> OpenTree<K> {
         }
         let start = block.accesses.len();
         for ((key, access), tag) in entries.iter().zip(tags) {
-            let id = match self.interner.intern(*tag, key) {
+            let id = match self.interner.intern_tagged(*tag, key) {
                 Ok(id) => id,
                 Err(error) => {
                     block.accesses.truncate(start);
@@ -252,7 +252,7 @@ impl<K: Hash + Eq + Clone> OpenTree<K> {
     /// The number of a key, if it has one.
     #[must_use]
     pub fn id(&self, key: &K) -> Option<KeyId> {
-        self.interner.get(key).map(KeyId)
+        self.interner.get(key)
     }
 
     /// What the next transaction, whose accesses start at `start`, needs of earlier blocks.

@@ -15,6 +15,10 @@ mod serial;
 pub use observe::Recording;
 pub use serial::SerialExecutor;
 
+pub(crate) use fold::{Attempt, Fold, Settled};
+pub(crate) use overlay::{Known, Overlay, Trouble, number};
+pub(crate) use serial::{Nobody, Rest};
+
 use crate::{block::Block, error::ExecuteError, outcome::Outcome, state::State, vm::Vm};
 
 /// A way of executing blocks. All of them give the same outcome; they differ in how fast they reach it.

@@ -31,7 +31,7 @@ use crate::{
 
 /// A value that may not be known, and may be absent if it is.
 #[derive(Clone)]
-enum Known<V> {
+pub(crate) enum Known<V> {
     /// Nobody has asked or said.
     No,
     /// The key has no value.
@@ -41,22 +41,22 @@ enum Known<V> {
 }
 
 impl<V> Known<V> {
-    fn of(value: Option<V>) -> Self {
+    pub(crate) fn of(value: Option<V>) -> Self {
         value.map_or(Known::Absent, Known::Value)
     }
 
-    fn is_known(&self) -> bool {
+    pub(crate) fn is_known(&self) -> bool {
         !matches!(self, Known::No)
     }
 
-    fn as_option(&self) -> Option<&V> {
+    pub(crate) fn as_option(&self) -> Option<&V> {
         match self {
             Known::Value(value) => Some(value),
             Known::No | Known::Absent => None,
         }
     }
 
-    fn into_option(self) -> Option<V> {
+    pub(crate) fn into_option(self) -> Option<V> {
         match self {
             Known::Value(value) => Some(value),
             Known::No | Known::Absent => None,
@@ -97,14 +97,14 @@ impl<V> Slot<V> {
 }
 
 /// Why a view interrupted a transaction.
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     State(BoxError),
     Undeclared(Undeclared),
     RangeUnsupported,
 }
 
 /// The state of a block under way.
-pub(super) struct Overlay<'a, K, V, S> {
+pub(crate) struct Overlay<'a, K, V, S> {
     state: &'a S,
     // The hash is seeded anew in every process, so that nobody can prepare keys that collide. Results never depend on
     // it: an `IndexMap` keeps the order of insertion.
@@ -124,7 +124,7 @@ where
     S: State<K, V>,
 {
     /// An overlay for a block of so many transactions.
-    pub(super) fn new(state: &'a S, transactions: usize) -> Self {
+    pub(crate) fn new(state: &'a S, transactions: usize) -> Self {
         // Most transactions bring a few keys of their own. A hint that is too high costs memory that is never touched.
         let keys = transactions.saturating_mul(8).min(1 << 16);
         Self {
@@ -150,6 +150,14 @@ where
             overlay: self,
             declared,
         }
+    }
+
+    /// Takes over what a transaction that was kept has made of a key elsewhere.
+    pub(crate) fn adopt(&mut self, key: &K, value: Known<V>) {
+        let index = self.slot(key);
+        let slot = &mut self.slots[index];
+        slot.kept = value;
+        slot.changed = true;
     }
 
     /// Why the view interrupted the transaction, if it did.
@@ -374,7 +382,7 @@ where
 }
 
 /// The number that a value is; zero if it is absent, `None` if it is not a number.
-fn number<V: Value>(value: Option<&V>) -> Option<V::Amount> {
+pub(crate) fn number<V: Value>(value: Option<&V>) -> Option<V::Amount> {
     match value {
         None => Some(V::Amount::ZERO),
         Some(value) => value.amount(),

@@ -48,7 +48,7 @@ impl Executor for SerialExecutor {
 }
 
 /// Stands between the loop and the VM, and may look at what goes by.
-pub(super) trait Observer<V: Vm> {
+pub(crate) trait Observer<V: Vm> {
     fn execute<S: StateView<V::Key, V::Value>>(
         &mut self,
         index: usize,
@@ -59,7 +59,8 @@ pub(super) trait Observer<V: Vm> {
     ) -> Result<V::Output, Stop<V::Error>>;
 }
 
-struct Nobody;
+/// Looks away.
+pub(crate) struct Nobody;
 
 impl<V: Vm> Observer<V> for Nobody {
     fn execute<S: StateView<V::Key, V::Value>>(
@@ -75,7 +76,7 @@ impl<V: Vm> Observer<V> for Nobody {
 }
 
 impl SerialExecutor {
-    /// The loop.
+    /// Executes `block` before the eyes of `observer`.
     #[expect(clippy::unused_self, reason = "the executor holds nothing yet")]
     pub(super) fn run<V: Vm, S: State<V::Key, V::Value>>(
         self,
@@ -93,8 +94,39 @@ impl SerialExecutor {
             on_commit,
             cancel,
         } = block;
-        let mut overlay = Overlay::new(state, transactions.len());
-        let mut fold = Fold::new(transactions, rules, on_failure, on_commit);
+        let rest = Rest {
+            number,
+            vm,
+            on_undeclared,
+            cancel,
+        };
+        let fold = Fold::new(transactions, rules, on_failure, on_commit);
+        rest.run(fold, Overlay::new(state, transactions.len()), observer)
+    }
+}
+
+/// What remains of a block once some of its transactions are settled: all of it, or what another executor left.
+pub(crate) struct Rest<'a, V> {
+    pub(crate) number: u64,
+    pub(crate) vm: &'a V,
+    pub(crate) on_undeclared: OnUndeclared,
+    pub(crate) cancel: Option<CancelToken>,
+}
+
+impl<V: Vm> Rest<'_, V> {
+    /// The loop: executes what `fold` has not settled, on what `overlay` has kept.
+    pub(crate) fn run<S: State<V::Key, V::Value>>(
+        self,
+        mut fold: Fold<'_, V>,
+        mut overlay: Overlay<'_, V::Key, V::Value, S>,
+        observer: &mut impl Observer<V>,
+    ) -> Result<Outcome<V>, ExecuteError> {
+        let Self {
+            number,
+            vm,
+            on_undeclared,
+            cancel,
+        } = self;
         let mut scratch = V::Scratch::default();
         let mut declared = AccessSet::new();
 

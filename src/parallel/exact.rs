@@ -1,0 +1,167 @@
+//! Runs a plan.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::{
+    plan::{Plan, Task},
+    runtime::Runtime,
+    view::{Local, PlannedView},
+};
+use crate::{
+    cancel::CancelToken,
+    execute::{Attempt, Known, Trouble},
+    outcome::Reason,
+    protocol::{
+        handoff::Handoff,
+        ready::{Job, Ready, Working},
+    },
+    rule::OnUndeclared,
+    state::State,
+    vm::{Stop, Vm},
+};
+
+/// What running a plan has left.
+pub(super) struct Ran<V: Vm> {
+    /// For each transaction; empty for those that were not run.
+    pub(super) attempts: Vec<Handoff<Attempted<V>>>,
+    /// For each write; empty for those of transactions that were not run.
+    pub(super) values: Vec<Handoff<Known<V::Value>>>,
+}
+
+/// What an attempt came to.
+pub(super) enum Attempted<V: Vm> {
+    /// It is as good as a serial one.
+    Done(Attempt<V>),
+    /// Something that ends a block: the serial executor finds out what.
+    Trouble,
+}
+
+/// What is run.
+pub(super) struct Input<'a, V: Vm, S> {
+    pub(super) vm: &'a V,
+    pub(super) state: &'a S,
+    pub(super) transactions: &'a [V::Transaction],
+    pub(super) on_undeclared: OnUndeclared,
+    pub(super) cancel: Option<&'a CancelToken>,
+}
+
+/// Runs all transactions of a plan, unless somebody cancels.
+pub(super) fn run<V: Vm, S: State<V::Key, V::Value>>(
+    runtime: &Runtime,
+    plan: &Plan<V::Key>,
+    input: &Input<'_, V, S>,
+) -> Ran<V> {
+    let ran = Ran {
+        attempts: (0..plan.transactions()).map(|_| Handoff::new()).collect(),
+        values: plan.accesses.iter().map(|_| Handoff::new()).collect(),
+    };
+    let ready = Ready::new(plan.tasks.len());
+    let work = || {
+        if let Some(working) = ready.enter() {
+            Worker {
+                plan,
+                input,
+                ran: &ran,
+                ready: &ready,
+                scratch: V::Scratch::default(),
+                locals: Vec::new(),
+                offers: Vec::new(),
+            }
+            .work(working);
+        }
+    };
+    runtime
+        .pool()
+        .run(plan.tasks.len().saturating_sub(1), &work);
+    ran
+}
+
+struct Worker<'a, V: Vm, S> {
+    plan: &'a Plan<V::Key>,
+    input: &'a Input<'a, V, S>,
+    ran: &'a Ran<V>,
+    ready: &'a Ready,
+    scratch: V::Scratch,
+    locals: Vec<Local<V::Value>>,
+    offers: Vec<u32>,
+}
+
+impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, V, S> {
+    fn work(&mut self, mut working: Working) {
+        while let Some((still, job)) = self.ready.next(working) {
+            working = still;
+            let transaction = match job {
+                Job::Transaction(transaction) => transaction,
+                Job::Task(task) => match self.plan.tasks[task] {
+                    Task::Root(transaction) => transaction,
+                    Task::Batch(start, end) => {
+                        for transaction in &self.plan.batched[start as usize..end as usize] {
+                            self.transaction(*transaction);
+                        }
+                        continue;
+                    }
+                },
+            };
+            self.follow(&working, transaction);
+        }
+    }
+
+    /// Runs a transaction, and then as long as it goes one of those that it has made ready.
+    fn follow(&mut self, working: &Working, first: u32) {
+        let mut next = Some(first);
+        while let Some(transaction) = next.take() {
+            self.transaction(transaction);
+            for waiting in self.plan.waiting(transaction) {
+                if self.plan.countdowns[*waiting as usize].arrive() {
+                    // The lowest is kept: they come in their order.
+                    match next {
+                        None => next = Some(*waiting),
+                        Some(_) => self.offers.push(*waiting),
+                    }
+                }
+            }
+            self.ready.offer(working, &self.offers);
+            self.offers.clear();
+        }
+    }
+
+    fn transaction(&mut self, transaction: u32) {
+        if self.input.cancel.is_some_and(CancelToken::is_cancelled) {
+            self.ready.stop();
+        }
+        // SAFETY: Transactions of a batch run in block order on one thread, after all others of their branches that are
+        // before them. Others run when their countdowns are over, which every transaction whose values they see has
+        // counted down afterwards. Tasks, and ends of countdowns, are there once.
+        let mut view = unsafe {
+            PlannedView::new(
+                self.plan,
+                &self.ran.values,
+                self.input.state,
+                transaction,
+                &mut self.locals,
+            )
+        };
+        let subject = &self.input.transactions[transaction as usize];
+        let (vm, scratch) = (self.input.vm, &mut self.scratch);
+        let attempt = catch_unwind(AssertUnwindSafe(|| vm.execute(subject, &mut view, scratch)));
+        let attempted: Attempted<V> = match (view.take_trouble(), attempt) {
+            (Some(Trouble::Undeclared(undeclared)), Ok(_))
+                if self.input.on_undeclared == OnUndeclared::FailTransaction =>
+            {
+                Attempted::Done(Err(Reason::Undeclared(undeclared)))
+            }
+            (None, Ok(Ok(output))) => Attempted::Done(Ok(output)),
+            (None, Ok(Err(Stop::Failed(error)))) => Attempted::Done(Err(Reason::Failed(error))),
+            (_, attempt) => {
+                if attempt.is_err() {
+                    // A panic may have left anything there.
+                    self.scratch = V::Scratch::default();
+                }
+                Attempted::Trouble
+            }
+        };
+        view.leave(matches!(attempted, Attempted::Done(Ok(_))));
+        // SAFETY: This thread alone runs the transaction, and others look when all work is over.
+        unsafe { self.ran.attempts[transaction as usize].fill(attempted) };
+    }
+}
