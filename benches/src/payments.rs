@@ -91,6 +91,23 @@ pub fn block(transactions: usize, accounts: u64, seed: u64) -> Vec<Payment> {
         .collect()
 }
 
+/// What all accounts have in the beginning.
+pub fn balances(accounts: u64) -> impl Iterator<Item = (Key, u64)> {
+    let balances = (0..accounts).map(|account| (balance(account), BALANCE));
+    balances.chain((0..accounts).map(|account| (sequence(account), 0)))
+}
+
+/// What a transaction does beside reading and writing: so many rounds of xorshift64.
+pub fn work(seed: u64, rounds: u32) {
+    let mut number = seed | 1;
+    for _ in 0..rounds {
+        number ^= number << 13;
+        number ^= number >> 7;
+        number ^= number << 17;
+    }
+    std::hint::black_box(number);
+}
+
 /// The plain serial loop over a hash map: what every engine is measured against.
 #[derive(Clone, Debug)]
 pub struct Ledger(HashMap<Key, u64, RandomState>);
@@ -99,18 +116,22 @@ impl Ledger {
     /// All accounts with the same balance.
     #[must_use]
     pub fn new(accounts: u64) -> Self {
-        let balances = (0..accounts).map(|account| (balance(account), BALANCE));
-        let sequences = (0..accounts).map(|account| (sequence(account), 0));
-        Self(balances.chain(sequences).collect())
+        Self(balances(accounts).collect())
     }
 
     /// Executes a block, and says how many payments were made.
     pub fn run(&mut self, block: &[Payment]) -> usize {
+        self.run_with(block, 0)
+    }
+
+    /// The same, with so many rounds of work for each.
+    pub fn run_with(&mut self, block: &[Payment], rounds: u32) -> usize {
         let mut made = 0;
         for payment in block {
             let Some(balance) = self.0.get_mut(&payment.sender) else {
                 continue;
             };
+            work(*balance, rounds);
             let Some(left) = balance.checked_sub(1) else {
                 continue;
             };

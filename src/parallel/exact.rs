@@ -70,9 +70,7 @@ pub(super) fn run<V: Vm, S: State<V::Key, V::Value>>(
             .work(working);
         }
     };
-    runtime
-        .pool()
-        .run(plan.tasks.len().saturating_sub(1), &work);
+    runtime.pool().run(plan.helpers(), &work);
     ran
 }
 

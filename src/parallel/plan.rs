@@ -14,6 +14,9 @@ use crate::{protocol::countdown::Countdown, vm::Vm};
 /// Stands for the parent state, and for no branch.
 pub(super) const NONE: u32 = u32::MAX;
 
+/// A branch of so many transactions always runs in one go. Models have smaller blocks.
+const SMALL: usize = if cfg!(pleach_loom) { 1 } else { 16 };
+
 /// The plan for a block whose access sets are all exact.
 pub(super) struct Plan<K> {
     pub(super) keys: Interner<K>,
@@ -139,7 +142,7 @@ impl<K: Ord + Hash + Clone> Plan<K> {
         let count = self.ends.len();
         let (members, ends) = branches.lists();
         // A branch of which each worker could have two would leave some without work at the end.
-        let large = (count / (2 * workers)).max(16);
+        let large = (count / (2 * workers)).max(SMALL);
         let batch = (count / (8 * workers)).clamp(1, 256);
         let mut is_large = vec![false; count];
         let mut start = 0;
@@ -231,6 +234,15 @@ impl<K: Ord + Hash + Clone> Plan<K> {
             .checked_sub(1)
             .map_or(0, |before| self.waiting_ends[before]);
         &self.waiting[start as usize..self.waiting_ends[index] as usize]
+    }
+
+    /// How many threads can be of use beside the caller's.
+    pub(super) fn helpers(&self) -> usize {
+        if self.countdowns.is_empty() {
+            self.tasks.len().saturating_sub(1)
+        } else {
+            self.transactions().saturating_sub(1)
+        }
     }
 
     pub(super) fn transactions(&self) -> usize {

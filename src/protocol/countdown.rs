@@ -2,7 +2,7 @@
 
 use crate::sync::{AtomicU32, Ordering};
 
-/// Weaker, the last to arrive would not see what the others wrote: model `countdown` fails on this mutant.
+/// ORDERING: see `Countdown::arrive`. Weaker, the last to arrive would not see what the others wrote: model `countdown` fails on this mutant.
 const ARRIVE: Ordering = if cfg!(mutant = "relaxed_arrive") {
     Ordering::Relaxed
 } else {
