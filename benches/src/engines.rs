@@ -128,7 +128,7 @@ fn line(accounts: u64, rounds: u32, repeat: usize) {
                 .expect("nothing fails"),
         );
     };
-    let mut times = vec![Vec::with_capacity(repeat); 5];
+    let mut times = vec![Vec::new(); 5];
     for _ in 0..repeat {
         let mut runs: [&mut dyn FnMut(); 5] = [
             &mut || _ = std::hint::black_box(ledger.run_with(&block, rounds)),

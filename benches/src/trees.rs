@@ -69,7 +69,7 @@ fn line(transactions: usize, accounts: u64, repeat: usize) {
     let tree = analyse(&block).into_tree();
     let bytes = tree.encode();
     let mut ledger = Ledger::new(accounts);
-    let mut times = vec![Vec::with_capacity(repeat); NAMES.len()];
+    let mut times = vec![Vec::new(); NAMES.len()];
     for _ in 0..repeat {
         let mut runs: [&mut dyn FnMut(); NAMES.len()] = [
             &mut || _ = black_box(ledger.run(&block)),

@@ -47,6 +47,19 @@ impl std::fmt::Debug for Job {
     }
 }
 
+impl Job {
+    /// The job without the lifetime that says how long it may be called.
+    #[expect(
+        clippy::transmute_ptr_to_ptr,
+        reason = "a cast may not change a lifetime"
+    )]
+    fn erased(job: &(dyn Fn() + Sync)) -> Self {
+        type Pointer<'a> = *const (dyn Fn() + Sync + 'a);
+        // SAFETY: Only the lifetime changes, of which a raw pointer promises nothing.
+        Self(unsafe { std::mem::transmute::<Pointer<'_>, Pointer<'static>>(job) })
+    }
+}
+
 impl Pool {
     /// So many threads, all asleep.
     ///
@@ -91,18 +104,9 @@ impl Pool {
             drop(state);
             return job();
         }
-        // SAFETY: Only the lifetime changes. The pointer is in `state.job` only until the end of this function, which
-        // returns, or unwinds, only after all threads that have taken it are done with it.
-        #[expect(
-            clippy::transmute_ptr_to_ptr,
-            reason = "a cast may not change a lifetime"
-        )]
-        let erased = unsafe {
-            std::mem::transmute::<*const (dyn Fn() + Sync + '_), *const (dyn Fn() + Sync + 'static)>(
-                job,
-            )
-        };
-        state.job = Some(Job(erased));
+        // It stays there only until the end of this function, which returns, or unwinds, only after all threads that have
+        // taken it are done with it.
+        state.job = Some(Job::erased(job));
         state.places = helpers;
         drop(state);
         for _ in 0..helpers {
