@@ -4,7 +4,10 @@ use std::{
     collections::{BTreeMap, btree_map},
     convert::Infallible,
     error::Error,
+    fmt::{self, Debug},
+    mem,
     ops::{Bound, ControlFlow},
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 /// The state before the block. It does not change while the block executes.
@@ -164,65 +167,124 @@ impl<K: Ord + Sync, V: Clone + Sync> State<K, V> for MemoryState<K, V> {
 /// What a block changed: the keys that an executed transaction put, deleted or added to, each with its final value
 /// (`None` is absent), in ascending key order.
 ///
-/// A key that was changed and changed back is in it, with its old value.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Changes<K, V>(Vec<(K, Option<V>)>);
-
-impl<K, V> Default for Changes<K, V> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
+/// A key that was changed and changed back is in it, with its old value. The order is made when somebody first looks at it,
+/// in O(n log n): who only applies the changes need not wait for it.
+pub struct Changes<K, V> {
+    /// Until somebody looks.
+    unsorted: Mutex<Vec<(K, Option<V>)>>,
+    sorted: OnceLock<Vec<(K, Option<V>)>>,
+    count: usize,
 }
 
 impl<K: Ord, V> Changes<K, V> {
-    /// Sorts changes that hold each key once.
-    pub(crate) fn from_unsorted(mut changes: Vec<(K, Option<V>)>) -> Self {
-        changes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        debug_assert!(changes.windows(2).all(|pair| pair[0].0 < pair[1].0));
-        Self(changes)
+    /// Changes that hold each key once.
+    pub(crate) fn from_unsorted(changes: Vec<(K, Option<V>)>) -> Self {
+        Self {
+            count: changes.len(),
+            unsorted: Mutex::new(changes),
+            sorted: OnceLock::new(),
+        }
+    }
+
+    fn sorted(&self) -> &[(K, Option<V>)] {
+        self.sorted.get_or_init(|| {
+            let mut unsorted = self.unsorted.lock().unwrap_or_else(PoisonError::into_inner);
+            sorted(mem::take(&mut unsorted))
+        })
     }
 
     /// The final value of `key` if it was changed: `Some(None)` means that it was made absent. Takes O(log n).
     #[must_use]
     pub fn get(&self, key: &K) -> Option<Option<&V>> {
-        let index = self.0.binary_search_by(|(other, _)| other.cmp(key)).ok()?;
-        Some(self.0[index].1.as_ref())
+        let sorted = self.sorted();
+        let index = sorted.binary_search_by(|(other, _)| other.cmp(key)).ok()?;
+        Some(sorted[index].1.as_ref())
     }
+
+    /// The changed keys and their final values, in key order.
+    pub fn iter(&self) -> std::slice::Iter<'_, (K, Option<V>)> {
+        self.sorted().iter()
+    }
+}
+
+fn sorted<K: Ord, V>(mut changes: Vec<(K, Option<V>)>) -> Vec<(K, Option<V>)> {
+    changes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    debug_assert!(changes.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    changes
 }
 
 impl<K, V> Changes<K, V> {
     /// The number of changed keys.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.count
     }
 
     /// Whether nothing was changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.count == 0
     }
 
-    /// The changed keys and their final values, in key order.
-    pub fn iter(&self) -> std::slice::Iter<'_, (K, Option<V>)> {
-        self.0.iter()
+    /// The changed keys and their final values in no particular order, which takes no time.
+    #[must_use]
+    pub fn into_unordered(self) -> Vec<(K, Option<V>)> {
+        match self.sorted.into_inner() {
+            Some(sorted) => sorted,
+            None => self
+                .unsorted
+                .into_inner()
+                .unwrap_or_else(PoisonError::into_inner),
+        }
     }
 }
 
-impl<K, V> IntoIterator for Changes<K, V> {
+impl<K, V> Default for Changes<K, V> {
+    fn default() -> Self {
+        Self {
+            unsorted: Mutex::new(Vec::new()),
+            sorted: OnceLock::new(),
+            count: 0,
+        }
+    }
+}
+
+impl<K: Ord + Clone, V: Clone> Clone for Changes<K, V> {
+    fn clone(&self) -> Self {
+        Self::from_unsorted(self.sorted().to_vec())
+    }
+}
+
+impl<K: Ord, V: PartialEq> PartialEq for Changes<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.count == other.count && self.sorted() == other.sorted()
+    }
+}
+
+impl<K: Ord, V: Eq> Eq for Changes<K, V> {}
+
+impl<K: Ord + Debug, V: Debug> Debug for Changes<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Changes").field(&self.sorted()).finish()
+    }
+}
+
+impl<K: Ord, V> IntoIterator for Changes<K, V> {
     type Item = (K, Option<V>);
     type IntoIter = std::vec::IntoIter<(K, Option<V>)>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        let is_sorted = self.sorted.get().is_some();
+        let changes = self.into_unordered();
+        if is_sorted { changes } else { sorted(changes) }.into_iter()
     }
 }
 
-impl<'a, K, V> IntoIterator for &'a Changes<K, V> {
+impl<'a, K: Ord, V> IntoIterator for &'a Changes<K, V> {
     type Item = &'a (K, Option<V>);
     type IntoIter = std::slice::Iter<'a, (K, Option<V>)>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
+        self.iter()
     }
 }

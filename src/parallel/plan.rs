@@ -11,6 +11,9 @@ use pleach_dtt::{Access, AccessSet, Interner, Trust};
 
 use crate::{protocol::countdown::Countdown, vm::Vm};
 
+/// A transaction with up to so many accesses has them as they were said; of others they are sorted by key.
+pub(super) const FEW: usize = 8;
+
 /// Stands for the parent state, and for no branch.
 pub(super) const NONE: u32 = u32::MAX;
 
@@ -91,8 +94,10 @@ impl<K: Ord + Hash + Clone> Plan<K> {
             if vm.accesses(transaction, &mut set) != Trust::Exact || !set.ranges().is_empty() {
                 return None;
             }
-            // Several entries for one key become one.
-            set.sort();
+            if set.entries().len() > FEW {
+                // Several entries for one key become one, and keys can be searched for.
+                set.sort();
+            }
             let level = plan.append(index as u32, &set, &mut owners, &mut branches, &levels)?;
             plan.depth = plan.depth.max(level);
             levels.push(level);
@@ -111,8 +116,22 @@ impl<K: Ord + Hash + Clone> Plan<K> {
         levels: &[u32],
     ) -> Option<u32> {
         let mut level = 0;
+        let first = self.accesses.len();
+        let is_few = set.entries().len() <= FEW;
         for (key, access) in set.entries() {
             let key = self.keys.intern(key).ok()?.index();
+            let mut before = self.accesses[first..].iter_mut().zip(first..);
+            let before = before
+                .by_ref()
+                .take_while(|_| is_few)
+                .find(|(planned, _)| planned.key == key as u32);
+            if let Some((planned, place)) = before {
+                planned.access = planned.access.and(*access);
+                if planned.writes() {
+                    self.last_writes[key] = place as u32;
+                }
+                continue;
+            }
             if key == self.last_writes.len() {
                 self.last_writes.push(NONE);
             }

@@ -7,7 +7,7 @@ use std::{
 
 use pleach_dtt::Access;
 
-use super::plan::{NONE, Plan, Planned};
+use super::plan::{FEW, NONE, Plan, Planned};
 use crate::{
     error::{AccessKind, Undeclared},
     execute::{Known, Trouble, number},
@@ -115,8 +115,6 @@ impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
     /// The place of `key` among the accesses, if it may be used so.
     #[inline]
     fn place(&mut self, kind: AccessKind, key: &K) -> Result<usize, Interrupt> {
-        /// Up to here, looking at one after another is as fast.
-        const FEW: usize = 8;
         let keys = self.plan.keys.keys();
         let of = |planned: &Planned| &keys[planned.key as usize];
         let place = if self.accesses.len() <= FEW {
