@@ -20,11 +20,14 @@ pub(crate) struct Block<K> {
     pub(crate) accesses: Vec<u32>,
     ends: Vec<u32>,
     keys: Vec<KeyState>,
+    /// Which keys some transaction of the block has written, if that is watched.
+    written: Vec<bool>,
+    is_watched: bool,
     adds: Vec<Add>,
     ordered: Option<OrderedIndex<K>>,
     /// Buffers.
     found: Vec<Found>,
-    wanted: Vec<(Vec<Code>, u32)>,
+    added: Vec<u32>,
 }
 
 /// What became of a key so far.
@@ -65,10 +68,12 @@ impl<K> Default for Block<K> {
             accesses: Vec::new(),
             ends: Vec::new(),
             keys: Vec::new(),
+            written: Vec::new(),
+            is_watched: false,
             adds: Vec::new(),
             ordered: None,
             found: Vec::new(),
-            wanted: Vec::new(),
+            added: Vec::new(),
         }
     }
 }
@@ -126,13 +131,15 @@ impl<K> Block<K> {
 
     /// Whether the value of a key is still what earlier blocks left, perhaps with adds on top.
     pub(crate) fn sees_earlier(&self, id: u32) -> bool {
-        let wrote = |transaction: usize| {
-            self.words(transaction).iter().any(|word| {
-                word >> Access::BITS == id && Access::from_bits(*word).has(Access::WRITE)
-            })
-        };
-        let value = self.keys[id as usize].value;
-        value == Code::ROOT || !self.tree.resolve(&[value]).into_iter().any(wrote)
+        !self
+            .written
+            .get(id as usize)
+            .is_some_and(|written| *written)
+    }
+
+    /// Notes from now on which keys are written.
+    pub(crate) fn watch_writes(&mut self) {
+        self.is_watched = true;
     }
 
     /// Appends a transaction whose accesses are the last ones, from `start` on.
@@ -167,10 +174,15 @@ impl<K> Block<K> {
         for place in start..self.accesses.len() {
             let word = self.accesses[place];
             if Access::from_bits(word).has(Access::WRITE) {
-                self.keys[(word >> Access::BITS) as usize] = KeyState {
+                let key = (word >> Access::BITS) as usize;
+                self.keys[key] = KeyState {
                     value: Code::transaction(transaction),
                     adds: NO_ADD,
                 };
+                if self.is_watched {
+                    self.written.resize(self.keys.len(), false);
+                    self.written[key] = true;
+                }
             }
         }
         for place in start..self.accesses.len() {
@@ -235,11 +247,10 @@ impl<K> Block<K> {
             if state.adds == NO_ADD {
                 found.push((state.value, key));
             } else {
-                let inputs = self.inputs(state);
-                self.wanted.push((inputs, key));
+                self.added.push(key);
             }
         }
-        if !self.wanted.is_empty() {
+        if !self.added.is_empty() {
             self.meet(found)?;
         }
         if !ranges.is_empty() {
@@ -267,8 +278,16 @@ impl<K> Block<K> {
     /// Makes the sums that the newest transaction is the first to need, in an order that does not depend on that of its
     /// accesses.
     fn meet(&mut self, found: &mut Vec<Found>) -> Result<(), TooLarge> {
-        let mut wanted = mem::take(&mut self.wanted);
+        // A key that is said many times is looked at once.
+        let mut added = mem::take(&mut self.added);
+        added.sort_unstable();
+        added.dedup();
+        let wanted = added.drain(..);
+        let mut wanted: Vec<(Vec<Code>, u32)> = wanted
+            .map(|key| (self.inputs(self.keys[key as usize]), key))
+            .collect();
         wanted.sort_unstable();
+        self.added = added;
         let mut result = Ok(());
         let mut before: Option<(usize, Code)> = None;
         for index in 0..wanted.len() {
@@ -291,8 +310,6 @@ impl<K> Block<K> {
                 }
             }
         }
-        wanted.clear();
-        self.wanted = wanted;
         result
     }
 

@@ -126,6 +126,7 @@ impl<K> OpenTree<K> {
     /// transactions to come need of earlier blocks is told by [`carried`](Self::carried).
     pub fn next_block(&mut self) -> Dtt {
         let block = mem::take(&mut self.block);
+        self.block.watch_writes();
         self.carried.clear();
         self.changed.resize(self.interner.keys().len(), None);
         for (latest, changed) in block.latest_changes().zip(&mut self.changed) {
@@ -185,7 +186,8 @@ impl<K> OpenTree<K> {
 }
 
 impl<K: Hash + Eq + Clone> OpenTree<K> {
-    /// Appends the next transaction. O(keys), and for each range O(log keys) beside what has changed since the last scan.
+    /// Appends the next transaction. O(keys), and for each range O(log keys) beside what has changed since the last scan;
+    /// after the first block, for each range O(all keys).
     ///
     /// A transaction whose accesses are unknown is ordered by nothing, and orders nothing.
     ///

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod bytes;
+mod hostile;
 mod oracle;
 mod properties;
 mod schedules;
