@@ -184,7 +184,7 @@ impl<K: fmt::Debug> fmt::Debug for KeyRange<K> {
 /// assert!(set.adds().eq(&["balance of bob"]));
 /// assert!(set.writes().eq(&["nonce of alice"]));
 /// ```
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct AccessSet<K> {
     entries: Vec<(K, Access)>,
     ranges: Vec<KeyRange<K>>,
@@ -315,6 +315,23 @@ impl<K> AccessSet<K> {
     }
 }
 
+impl<K: Ord + Clone> PartialEq for AccessSet<K> {
+    /// Whether both say the same, in whatever order and however often.
+    fn eq(&self, other: &Self) -> bool {
+        let normal = |set: &Self| {
+            let mut set = set.clone();
+            set.sort();
+            set.ranges.sort_by(KeyRange::order);
+            set.ranges.dedup();
+            set
+        };
+        let (ours, theirs) = (normal(self), normal(other));
+        ours.entries == theirs.entries && ours.ranges == theirs.ranges
+    }
+}
+
+impl<K: Ord + Clone> Eq for AccessSet<K> {}
+
 impl<K: Ord> AccessSet<K> {
     /// Sorts the keys and makes one entry of several for the same key: the questions below then take a binary search
     /// each, and a linear one otherwise.
@@ -432,6 +449,36 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn sets_are_equal_if_they_say_the_same() {
+        let set = |say: fn(&mut AccessSet<u8>)| {
+            let mut set = AccessSet::new();
+            say(&mut set);
+            set
+        };
+        let one = set(|set| {
+            set.read(1)
+                .write(2)
+                .range(Bound::Unbounded, Bound::Included(3));
+        });
+        let same = set(|set| {
+            set.range(Bound::Unbounded, Bound::Included(3));
+            set.range(Bound::Unbounded, Bound::Included(3));
+            set.write(2).read(1).read(1);
+        });
+        assert_eq!(one, same);
+        let other = set(|set| {
+            set.read(1).write(2);
+        });
+        assert_ne!(one, other);
+        let access = |access| {
+            let mut set = AccessSet::new();
+            set.access(1, access);
+            set
+        };
+        assert_ne!(access(Access::READ), access(Access::WRITE));
     }
 
     #[test]

@@ -64,7 +64,12 @@ impl<K> OpenTree<K> {
                     let end = tree.sums.ends[sum] as usize;
                     let inputs = tree.sums.inputs(sum);
                     let causes = &sum_causes[end - inputs.len()..end];
-                    open.extend(inputs.iter().copied().zip(causes.iter().copied()));
+                    // A sum may serve several keys. What it is needed for here is what its inputs are needed for.
+                    let causes = causes.iter().map(|inner| match cause {
+                        SEVERAL => *inner,
+                        key => key,
+                    });
+                    open.extend(inputs.iter().copied().zip(causes));
                 }
                 Source::Sum(_) => {}
             }
@@ -76,21 +81,29 @@ impl<K> OpenTree<K> {
             .collect()
     }
 
-    /// What each key is used for in this block, for all keys that are.
+    /// What each key is used for in this block, for all keys that are. Scans of ranges are not counted.
     #[must_use]
     pub fn usage(&self) -> Vec<(KeyId, Usage)> {
         let mut usage = vec![Usage::default(); self.keys()];
-        for word in &self.block.accesses {
-            let of = &mut usage[(word >> Access::BITS) as usize];
-            let access = Access::from_bits(*word);
-            of.reads += u32::from(access.has(Access::READ));
-            of.writes += u32::from(access.has(Access::WRITE));
-            of.adds += u32::from(access.has(Access::ADD));
-            of.checks += u32::from(access.has(Access::CHECK));
-        }
-        for cause in &self.block.causes {
-            if let Some(of) = usage.get_mut(*cause as usize) {
-                of.ordered += 1;
+        let mut changed = vec![false; self.keys()];
+        let mut words: Vec<u32> = Vec::new();
+        for transaction in 0..self.tree().len() {
+            // What is said of a key several times counts once.
+            words.clear();
+            words.extend_from_slice(self.block.words(transaction));
+            words.sort_unstable();
+            let trust = self.tree().trust(transaction);
+            for words in words.chunk_by(|a, b| a >> Access::BITS == b >> Access::BITS) {
+                let key = (words[0] >> Access::BITS) as usize;
+                let all = words.iter().fold(0, |all, word| all | word);
+                let access = Access::from_bits(all);
+                let of = &mut usage[key];
+                of.reads += u32::from(access.has(Access::READ));
+                of.writes += u32::from(access.has(Access::WRITE));
+                of.adds += u32::from(access.has(Access::ADD));
+                of.checks += u32::from(access.has(Access::CHECK));
+                of.ordered += u32::from(changed[key] && access.needs_value(trust));
+                changed[key] |= access.has(Access::WRITE) || access.has(Access::ADD);
             }
         }
         let usage = usage.into_iter().enumerate();

@@ -124,6 +124,9 @@ impl<K> OpenTree<K> {
 
     /// Ends the block and begins the next, whose parent state is what this one leaves. Keys keep their numbers; what the
     /// transactions to come need of earlier blocks is told by [`carried`](Self::carried).
+    ///
+    /// All keys since the beginning are kept, and this takes O(all keys). Who goes on for long begins anew from time to time,
+    /// with [`clear`](Self::clear), where nothing before matters any more.
     pub fn next_block(&mut self) -> Dtt {
         let block = mem::take(&mut self.block);
         self.block.watch_writes();
@@ -171,8 +174,8 @@ impl<K> OpenTree<K> {
         &self.interner.keys()[id.index()]
     }
 
-    /// The keys that a transaction's access set names, and what it does with them. Ranges are not part of it. None of
-    /// an unknown transaction.
+    /// The keys that a transaction's access set names, and what it does with them, as often as they were said. Ranges are
+    /// not part of it. None of an unknown transaction.
     #[must_use]
     pub fn accesses(
         &self,

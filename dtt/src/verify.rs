@@ -90,7 +90,7 @@ impl Dtt {
     ///
     /// # Errors
     ///
-    /// The first transaction that differs. Nothing is analysed beyond it.
+    /// The first transaction that differs.
     ///
     /// # Examples
     ///
@@ -128,7 +128,7 @@ impl Dtt {
         self.compare(open.tree())
     }
 
-    /// Whether the tree is what these sets give. `false` also where one of them adds or scans: that takes more.
+    /// Whether the tree, which has no sums, is what these sets give. `false` also where one of them scans: that takes more.
     ///
     /// Most keys of a block are touched once, and order nothing. The others are found first, by two bits for each, and
     /// only they are looked up; no key is copied, and no tree is made.
@@ -141,14 +141,13 @@ impl Dtt {
         let tagger = Tagger::default();
         let mut tags = Vec::with_capacity(accesses);
         for (set, _) in sets.iter().filter(|(_, trust)| *trust != Trust::Unknown) {
-            let plain = set.entries().iter().fold(true, |plain, (key, access)| {
+            if !set.ranges().is_empty() {
+                return false;
+            }
+            for (key, _) in set.entries() {
                 let tag = tagger.tag(key);
                 tags.push(tag);
                 seen.note(tag);
-                plain && !access.has(Access::ADD)
-            });
-            if !plain || !set.ranges().is_empty() {
-                return false;
             }
         }
         let mut writers = Writers::new(seen.repeats);
@@ -164,9 +163,16 @@ impl Dtt {
                     if !seen.again(*tag) {
                         continue;
                     }
-                    let writer = writers.find(*tag, key, *access);
-                    if writer != Code::ROOT && access.needs_value(*trust) {
-                        sources.push(writer);
+                    let last = writers.find(*tag, key, *access);
+                    if access.needs_value(*trust) {
+                        match last {
+                            Last::Nobody => {}
+                            Last::Write(index) | Last::Add(index) => {
+                                sources.push(Code::transaction(index));
+                            }
+                            // They would meet in a sum.
+                            Last::Several => return false,
+                        }
                     }
                 }
                 writers.note(transaction as u32);
@@ -229,10 +235,21 @@ impl Seen {
     }
 }
 
-/// Who has written each key last. Keys stay where they are, in their access sets.
+/// Who has changed a key last.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Nobody,
+    Write(u32),
+    /// One alone has added to what the parent state has.
+    Add(u32),
+    /// Several together make the value.
+    Several,
+}
+
+/// Who has changed each key last. Keys stay where they are, in their access sets.
 struct Writers<'a, K> {
     table: Table,
-    keys: Vec<(&'a K, Code)>,
+    keys: Vec<(&'a K, Last)>,
     /// The numbers of the present transaction's keys.
     found: Vec<(u32, Access)>,
 }
@@ -247,25 +264,36 @@ impl<'a, K: Eq> Writers<'a, K> {
         }
     }
 
-    /// The last writer of a key of the present transaction.
+    /// Who has changed a key of the present transaction last.
     #[inline]
-    fn find(&mut self, tag: Tag, key: &'a K, access: Access) -> Code {
+    fn find(&mut self, tag: Tag, key: &'a K, access: Access) -> Last {
         let keys = &self.keys;
         let is_it = |number: u32| keys[number as usize].0 == key;
         let number = self.table.find(tag, is_it).unwrap_or_else(|at| {
-            self.keys.push((key, Code::ROOT));
+            self.keys.push((key, Last::Nobody));
             self.table.insert(at, tag)
         });
         self.found.push((number, access));
         self.keys[number as usize].1
     }
 
-    /// Notes what the transaction writes, whose keys were found before.
+    /// Notes what the transaction changes, whose keys were found before.
     #[inline]
     fn note(&mut self, transaction: u32) {
         for (number, access) in &self.found {
             if access.has(Access::WRITE) {
-                self.keys[*number as usize].1 = Code::transaction(transaction);
+                self.keys[*number as usize].1 = Last::Write(transaction);
+            }
+        }
+        for (number, access) in &self.found {
+            if access.has(Access::ADD) {
+                let last = &mut self.keys[*number as usize].1;
+                *last = match *last {
+                    Last::Nobody => Last::Add(transaction),
+                    // Its own.
+                    Last::Write(index) | Last::Add(index) if index == transaction => continue,
+                    _ => Last::Several,
+                };
             }
         }
     }

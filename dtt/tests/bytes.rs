@@ -54,9 +54,10 @@ proptest! {
 fn what_is_wrong_is_named() {
     use DecodeErrorKind as Kind;
     for (bytes, offset, kind) in [
-        (&b""[..], 0, Kind::Truncated),
+        (&b""[..], 0, Kind::NoTree),
         (b"DTT", 3, Kind::Truncated),
-        (b"tree!", 4, Kind::NoTree),
+        (b"tree!", 0, Kind::NoTree),
+        (b"D", 0, Kind::NoTree),
         (b"DTT\x07", 4, Kind::Version(7)),
         (b"DTT\x01", 4, Kind::Truncated),
         (b"DTT\x01\x00\x00", 5, Kind::Trailing),

@@ -10,7 +10,7 @@ use crate::blocks::Tx;
 type Keys = [bool; 256];
 
 /// What a transaction does with each key.
-struct Effects {
+pub(crate) struct Effects {
     /// It needs the value that those before it leave.
     needs: Keys,
     writes: Keys,
@@ -44,7 +44,7 @@ fn effects(tx: &Tx) -> Effects {
 
 /// For each transaction, those that it depends on: they change a key that it needs, and nobody writes it in between.
 pub(crate) fn dependencies(block: &[Tx]) -> Vec<Vec<usize>> {
-    let effects: Vec<Effects> = block.iter().map(effects).collect();
+    let effects = all_effects(block);
     let mut all = Vec::new();
     for (later, of_later) in effects.iter().enumerate() {
         let mut seen = of_later.needs;
@@ -63,13 +63,18 @@ pub(crate) fn dependencies(block: &[Tx]) -> Vec<Vec<usize>> {
     all
 }
 
+/// What each transaction of a block does.
+pub(crate) fn all_effects(block: &[Tx]) -> Vec<Effects> {
+    block.iter().map(effects).collect()
+}
+
 /// Whether `later` sees what `earlier` does to `key`.
-pub(crate) fn sees(block: &[Tx], earlier: usize, later: usize, key: u8) -> bool {
+pub(crate) fn sees(block: &[Effects], earlier: usize, later: usize, key: u8) -> bool {
     let key = usize::from(key);
     let between = &block[earlier + 1..later];
-    effects(&block[earlier]).changes[key]
-        && effects(&block[later]).needs[key]
-        && !between.iter().any(|tx| effects(tx).writes[key])
+    block[earlier].changes[key]
+        && block[later].needs[key]
+        && !between.iter().any(|effects| effects.writes[key])
 }
 
 /// The connected components, in the order of their first transactions.

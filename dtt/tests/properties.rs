@@ -1,7 +1,9 @@
 //! What holds for every block.
 
 use petgraph::{algo, visit::EdgeCount};
-use pleach_dtt::{Carried, Dtt, Limits, Source};
+use std::collections::BTreeMap;
+
+use pleach_dtt::{Access, Carried, Dtt, Limits, Source, Trust, Usage};
 use proptest::prelude::*;
 
 use crate::{
@@ -30,6 +32,7 @@ proptest! {
         let open = open(&block);
         let tree = open.tree();
         let expected = oracle::dependencies(&block);
+        let effects = oracle::all_effects(&block);
         prop_assert_eq!(tree.len(), block.len());
         prop_assert!(is_small(tree, &block), "{:?}", tree);
         for (index, expected) in expected.iter().enumerate() {
@@ -40,10 +43,42 @@ proptest! {
             prop_assert_eq!(tree.trust(index), block[index].trust);
             let conflicts = open.conflicts(index);
             prop_assert!(conflicts.iter().map(|(earlier, _)| earlier).eq(expected));
-            for (earlier, key) in conflicts.iter().step_by(7) {
+            for (earlier, key) in &conflicts {
                 if let Some(key) = key {
-                    prop_assert!(oracle::sees(&block, *earlier, index, **key), "{} {}", index, key);
+                    prop_assert!(oracle::sees(&effects, *earlier, index, **key), "{} {}", index, key);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn usage_counts_transactions(block in block()) {
+        let open = open(&block);
+        let effects = oracle::all_effects(&block);
+        let usage: BTreeMap<u8, Usage> = open
+            .usage()
+            .into_iter()
+            .map(|(id, usage)| (*open.key(id), usage))
+            .collect();
+        for key in 0..=u8::MAX {
+            let count = |access| {
+                let says = |tx: &&Tx| {
+                    let mut entries = tx.entries.iter();
+                    tx.trust != Trust::Unknown
+                        && entries.any(|(other, found)| *other == key && found.has(access))
+                };
+                block.iter().filter(says).count() as u32
+            };
+            let found = usage.get(&key).copied().unwrap_or_default();
+            prop_assert_eq!(found.reads, count(Access::READ));
+            prop_assert_eq!(found.writes, count(Access::WRITE));
+            prop_assert_eq!(found.adds, count(Access::ADD));
+            prop_assert_eq!(found.checks, count(Access::CHECK));
+            if block.iter().all(|tx| tx.ranges.is_empty()) {
+                let waits = |later: &usize| {
+                    (0..*later).any(|earlier| oracle::sees(&effects, earlier, *later, key))
+                };
+                prop_assert_eq!(found.ordered as usize, (0..block.len()).filter(waits).count());
             }
         }
     }
@@ -141,7 +176,7 @@ proptest! {
         prop_assume!(!block.is_empty());
         let at = at.index(block.len());
         let mut other = block.clone();
-        other[at].entries.push((200, pleach_dtt::Access::UPDATE));
+        other[at].entries.push((200, Access::UPDATE));
         let (ours, theirs) = (open(&block).into_tree(), open(&other).into_tree());
         let expected = (0..=block.len()).find(|count| {
             open(&block[..*count]).tree() != open(&other[..*count]).tree()

@@ -68,6 +68,12 @@ enum Format {
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let cancel = interrupt::token()?;
+    if let Some(path) = arguments.path.as_ref().filter(|path| path.is_dir()) {
+        bail!(
+            "{}: this is a folder; name one block or chain file",
+            path.display()
+        );
+    }
     let source = arguments
         .path
         .as_ref()
@@ -110,7 +116,9 @@ fn choose(blocks: &[EvmBlock], number: Option<u64>) -> anyhow::Result<u64> {
 
 fn write(arguments: &Arguments, block: &Analysed) -> anyhow::Result<()> {
     let tree = block.open.tree();
-    let microseconds: Vec<u64> = block.costs.iter().map(|cost| cost / 1_000).collect();
+    // Rounded, but nothing costs nothing.
+    let costs = block.costs.iter();
+    let microseconds: Vec<u64> = costs.map(|cost| ((cost + 500) / 1_000).max(1)).collect();
     let picture = || {
         Picture::new(tree)
             .costs(&microseconds)

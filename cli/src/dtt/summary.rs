@@ -31,7 +31,6 @@ fn facts(block: &Analysed, text: &mut String) -> std::fmt::Result {
     let path = tree.critical_path(&block.costs);
     let total: u64 = block.costs.iter().sum();
     let widths = tree.widths();
-    let joins: usize = (0..tree.len()).map(|index| tree.joins(index).len()).sum();
     let bytes = tree.encode().len();
 
     let mut line = |name: &str, value: String| writeln!(text, "{name:18}{value}");
@@ -65,10 +64,10 @@ fn facts(block: &Analysed, text: &mut String) -> std::fmt::Result {
         ),
     )?;
     line(
-        "joins",
+        "dependencies",
         format!(
-            "{}, {} of adds",
-            thousands(joins as u64),
+            "{}, {} of adds that are looked at together",
+            counted(tree.edges(), "edge"),
             counted(tree.sums(), "sum")
         ),
     )?;

@@ -133,6 +133,10 @@ impl Plot {
                 }
                 _ => (x, y, false),
             };
+            let _ = writeln!(
+                text,
+                r#"<circle cx="{x:.1}" cy="{y:.1}" r="2.6" fill="{colour}"/>"#
+            );
             let command = if before.is_none() { 'M' } else { 'L' };
             let _ = write!(path, "{command}{x:.1} {y:.1}");
             end = (x, y, *speedup);

@@ -19,7 +19,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::Serialize;
 
 use self::scenario::{BlockResult, Scenario, Totals};
@@ -195,6 +195,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         written => written.context("the result cannot be written")?,
     }
     if let Some(path) = &arguments.curve {
+        if totals.large() == 0 {
+            bail!("there is no block of more than 4 Mgas to draw a curve of");
+        }
         fs::write(path, curve::svg(&totals))
             .with_context(|| format!("{} cannot be written", path.display()))?;
     }

@@ -200,6 +200,8 @@ fn what_is_wrong_is_told() {
     fs::write(&broken, "{").expect("it is written");
     let broken = broken.to_str().expect("it is text");
     fails(&["simulate", broken], 2, "broken.json: ");
+    let path = folder.path().to_str().expect("it is text");
+    fails(&["dtt", path], 2, "this is a folder; name one block");
     fails(&["dtt", broken], 2, "broken.json: ");
 }
 

@@ -45,7 +45,6 @@ impl Limits {
 #[error("byte {offset}: {kind}")]
 pub struct DecodeError {
     offset: usize,
-    #[source]
     kind: DecodeErrorKind,
 }
 
@@ -142,12 +141,12 @@ impl Dtt {
 type Result<T, E = DecodeErrorKind> = std::result::Result<T, E>;
 
 fn decode(reader: &mut Reader<'_>, limits: Limits) -> Result<Dtt> {
-    let magic = reader.take::<4>()?;
-    if magic[..3] != MAGIC[..3] {
+    if !reader.bytes.starts_with(&MAGIC[..3]) {
         return Err(DecodeErrorKind::NoTree);
     }
-    if magic[3] != MAGIC[3] {
-        return Err(DecodeErrorKind::Version(magic[3]));
+    let [.., version] = reader.take::<4>()?;
+    if version != MAGIC[3] {
+        return Err(DecodeErrorKind::Version(version));
     }
     let transactions = reader.number()?;
     if transactions > limits.transactions {

@@ -1,4 +1,7 @@
-//! The form for people: each transaction with its parent and what it waits for.
+//! The form for people: each transaction with its parent and what it waits for. Unlike the decoder of bytes, it has no limits:
+//! whoever reads it from strangers bounds its length before.
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
@@ -87,18 +90,22 @@ impl<'de> Deserialize<'de> for Dtt {
 /// Appends a transaction if it is as the analysis would have made it.
 fn push(tree: &mut Dtt, transaction: &Transaction) -> Result<(), String> {
     let index = tree.len();
-    let mut unneeded = Vec::new();
+    let mut unneeded = BTreeSet::new();
     for inputs in &transaction.new_sums {
         let codes = codes(tree, index, inputs)?;
         if codes.len() < 2 {
             return Err("a sum has less than two inputs".to_owned());
         }
         let sum = tree.sums.push(index as u32, &codes);
-        unneeded.retain(|sum| !codes.contains(sum));
-        unneeded.push(sum.map_err(|error| error.to_string())?);
+        for code in &codes {
+            unneeded.remove(code);
+        }
+        unneeded.insert(sum.map_err(|error| error.to_string())?);
     }
     let sources = codes(tree, index, &transaction.sources)?;
-    unneeded.retain(|sum| !sources.contains(sum));
+    for source in &sources {
+        unneeded.remove(source);
+    }
     if !unneeded.is_empty() {
         return Err("a new sum is not needed".to_owned());
     }
