@@ -5,11 +5,27 @@
 mod imp {
     pub(crate) use std::{
         sync::{
-            Arc, Condvar, Mutex, MutexGuard,
+            Arc,
             atomic::{AtomicU32, AtomicUsize, Ordering},
         },
         thread::{Builder, JoinHandle},
     };
+
+    // Not poisoned by panics, and seen through by ThreadSanitizer, which std's are not.
+    pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
+
+    pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock()
+    }
+
+    /// Waits for a change, of which nothing is said: look again.
+    pub(crate) fn wait<'a, T>(
+        condvar: &Condvar,
+        mut guard: MutexGuard<'a, T>,
+    ) -> MutexGuard<'a, T> {
+        condvar.wait(&mut guard);
+        guard
+    }
 
     /// A cell that many threads may reach, with loom's way of access.
     #[derive(Debug, Default)]
@@ -44,20 +60,16 @@ mod imp {
         },
         thread::{Builder, JoinHandle},
     };
+
+    pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().expect("no model panics while it holds a lock")
+    }
+
+    pub(crate) fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        condvar
+            .wait(guard)
+            .expect("no model panics while it holds a lock")
+    }
 }
 
 pub(crate) use imp::*;
-
-/// Locks. Whoever panics while holding one of ours leaves it as good as it was: the lock is not poisoned by that.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// Waits for a change, of which nothing is said: look again.
-pub(crate) fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-    condvar
-        .wait(guard)
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-}

@@ -1,10 +1,11 @@
 //! What is known of a transaction before it runs: the keys that it will touch, and how far to trust that.
 
 use std::{
-    cmp::Ordering,
     fmt,
     ops::{Bound, RangeBounds},
 };
+
+use crate::range::KeyRange;
 
 /// How far an [`AccessSet`] can be trusted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -94,82 +95,6 @@ impl fmt::Debug for Access {
     }
 }
 
-/// A range of keys that a transaction scans.
-#[derive(Clone)]
-pub struct KeyRange<K> {
-    from: Bound<K>,
-    to: Bound<K>,
-    // Taken from `K: Ord` where the range is made, so that nobody who has no ranges needs an order.
-    pub(crate) compare: fn(&K, &K) -> Ordering,
-}
-
-impl<K> KeyRange<K> {
-    /// Where it starts.
-    pub fn from(&self) -> Bound<&K> {
-        self.from.as_ref()
-    }
-
-    /// Where it ends.
-    pub fn to(&self) -> Bound<&K> {
-        self.to.as_ref()
-    }
-
-    /// Whether `key` comes before the range.
-    pub(crate) fn is_after(&self, key: &K) -> bool {
-        match &self.from {
-            Bound::Unbounded => false,
-            Bound::Included(from) => (self.compare)(key, from).is_lt(),
-            Bound::Excluded(from) => (self.compare)(key, from).is_le(),
-        }
-    }
-
-    /// Whether `key` comes behind the range.
-    pub(crate) fn is_before(&self, key: &K) -> bool {
-        match &self.to {
-            Bound::Unbounded => false,
-            Bound::Included(to) => (self.compare)(key, to).is_gt(),
-            Bound::Excluded(to) => (self.compare)(key, to).is_ge(),
-        }
-    }
-
-    /// Whether `key` is in the range.
-    pub fn contains(&self, key: &K) -> bool {
-        !self.is_after(key) && !self.is_before(key)
-    }
-
-    /// An order of ranges: by where they start, then by where they end.
-    pub(crate) fn order(&self, other: &Self) -> Ordering {
-        let rank = |bound: &Bound<K>, unbounded, excluded| match bound {
-            Bound::Unbounded => unbounded,
-            Bound::Included(_) => 0,
-            Bound::Excluded(_) => excluded,
-        };
-        let by = |a: &Bound<K>, b: &Bound<K>, unbounded: i8, excluded: i8| match (a, b) {
-            (
-                Bound::Included(left) | Bound::Excluded(left),
-                Bound::Included(right) | Bound::Excluded(right),
-            ) => (self.compare)(left, right)
-                .then(rank(a, unbounded, excluded).cmp(&rank(b, unbounded, excluded))),
-            _ => rank(a, unbounded, 0).cmp(&rank(b, unbounded, 0)),
-        };
-        by(&self.from, &other.from, -1, 1).then_with(|| by(&self.to, &other.to, 1, -1))
-    }
-}
-
-impl<K: PartialEq> PartialEq for KeyRange<K> {
-    fn eq(&self, other: &Self) -> bool {
-        self.from == other.from && self.to == other.to
-    }
-}
-
-impl<K: Eq> Eq for KeyRange<K> {}
-
-impl<K: fmt::Debug> fmt::Debug for KeyRange<K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        (&self.from, &self.to).fmt(f)
-    }
-}
-
 /// The keys that a transaction reads, writes, adds to, checks and scans, as far as they are known beforehand.
 ///
 /// It is a set: the order of calls means nothing, and saying a thing twice is saying it once.
@@ -246,8 +171,7 @@ impl<K> AccessSet<K> {
     where
         K: Ord,
     {
-        let compare = K::cmp;
-        self.ranges.push(KeyRange { from, to, compare });
+        self.ranges.push(KeyRange::new(from, to));
         self
     }
 
@@ -386,70 +310,13 @@ impl<K: Ord> AccessSet<K> {
     /// Whether the set covers scanning `range`: inside one declared range.
     #[must_use]
     pub fn allows_range(&self, range: impl RangeBounds<K>) -> bool {
-        let (from, to) = (range.start_bound(), range.end_bound());
-        self.ranges
-            .iter()
-            .any(|outer| starts_no_later(outer.from(), from) && ends_no_earlier(outer.to(), to))
-    }
-}
-
-fn starts_no_later<K: Ord>(outer: Bound<&K>, inner: Bound<&K>) -> bool {
-    match (outer, inner) {
-        (Bound::Unbounded, _) => true,
-        (_, Bound::Unbounded) => false,
-        (Bound::Excluded(outer), Bound::Included(inner)) => outer < inner,
-        (
-            Bound::Included(outer) | Bound::Excluded(outer),
-            Bound::Included(inner) | Bound::Excluded(inner),
-        ) => outer <= inner,
-    }
-}
-
-fn ends_no_earlier<K: Ord>(outer: Bound<&K>, inner: Bound<&K>) -> bool {
-    match (outer, inner) {
-        (Bound::Unbounded, _) => true,
-        (_, Bound::Unbounded) => false,
-        (Bound::Excluded(outer), Bound::Included(inner)) => outer > inner,
-        (
-            Bound::Included(outer) | Bound::Excluded(outer),
-            Bound::Included(inner) | Bound::Excluded(inner),
-        ) => outer >= inner,
+        self.ranges.iter().any(|outer| outer.covers(&range))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// All bounds over a few keys.
-    fn bounds() -> Vec<Bound<u8>> {
-        let keyed = (1..=4).flat_map(|key| [Bound::Included(key), Bound::Excluded(key)]);
-        keyed.chain([Bound::Unbounded]).collect()
-    }
-
-    #[test]
-    fn a_range_that_is_allowed_holds_only_keys_that_are_declared() {
-        for (from, to) in bounds()
-            .into_iter()
-            .flat_map(|from| bounds().into_iter().map(move |to| (from, to)))
-        {
-            let mut set = AccessSet::new();
-            set.range(from, to);
-            for inner_from in &bounds() {
-                for inner_to in &bounds() {
-                    let inner = (*inner_from, *inner_to);
-                    let covered = (0..=5_u8)
-                        .filter(|key| inner.contains(key))
-                        .all(|key| set.allows_read(&key) && (from, to).contains(&key));
-                    let allowed = set.allows_range(inner);
-                    assert!(covered || !allowed, "{inner:?} in {:?}", (from, to));
-                    if inner == (from, to) {
-                        assert!(allowed, "{inner:?} is itself");
-                    }
-                }
-            }
-        }
-    }
 
     #[test]
     fn sets_are_equal_if_they_say_the_same() {

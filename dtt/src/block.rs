@@ -3,9 +3,10 @@
 use std::{iter::repeat_n, mem};
 
 use crate::{
-    access::{Access, KeyRange, Trust},
+    access::{Access, Trust},
     error::TooLarge,
     ordered::{Found, OrderedIndex, Summing},
+    range::KeyRange,
     tree::{Code, Dtt},
 };
 

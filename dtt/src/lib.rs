@@ -75,11 +75,12 @@ mod open;
 mod ordered;
 #[cfg(feature = "rayon")]
 mod parallel;
+mod range;
 mod simulate;
 mod tree;
 mod verify;
 
-pub use access::{Access, AccessSet, KeyRange, Trust};
+pub use access::{Access, AccessSet, Trust};
 pub use branch::Branches;
 pub use codec::{DecodeError, DecodeErrorKind, Limits};
 pub use cost::CriticalPath;
@@ -91,6 +92,7 @@ pub use graph::{Graph, Node};
 pub use hash::RootHash;
 pub use intern::Interner;
 pub use open::{Carried, KeyId, OpenTree};
+pub use range::KeyRange;
 pub use simulate::{Schedule, Simulation, Span};
 pub use tree::{Dtt, Source};
 pub use verify::Difference;

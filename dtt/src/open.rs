@@ -3,10 +3,11 @@
 use std::{hash::Hash, mem};
 
 use crate::{
-    access::{Access, AccessSet, KeyRange, Trust},
+    access::{Access, AccessSet, Trust},
     block::Block,
     error::TooLarge,
     intern::{Interner, Tag},
+    range::KeyRange,
     tree::{Dtt, MOST},
 };
 

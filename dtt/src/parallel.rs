@@ -9,10 +9,11 @@ use std::{hash::Hash, mem, ops::Range};
 use rayon::prelude::*;
 
 use crate::{
-    access::{Access, AccessSet, KeyRange, Trust},
+    access::{Access, AccessSet, Trust},
     error::TooLarge,
     intern::Tag,
     open::OpenTree,
+    range::KeyRange,
 };
 
 /// Transactions of a chunk: enough that handing it over costs nothing, few enough that its keys stay in a cache.
