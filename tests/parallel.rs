@@ -7,9 +7,9 @@ use std::{
 };
 
 use pleach::{
-    Block, CancelToken, ExecuteErrorKind, Executor, MemoryState, OnFailure, OnUndeclared,
-    ParallelExecutor, Runtime, SerialExecutor, Strategy, TxOutcome,
-    testkit::{Declared, Program, ProgramVm, Step, TestBlock, assert_same, strategies},
+    Block, CancelToken, ExecuteErrorKind, Executor, MemoryState, OnFailure, OnUndeclared, Over,
+    ParallelExecutor, Runtime, SerialExecutor, Strategy, TxOutcome, WeightLimit,
+    testkit::{Declared, Program, ProgramVm, Seen, Step, TestBlock, assert_same, strategies},
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 
@@ -153,6 +153,32 @@ fn what_only_the_order_can_settle_ends_the_block_where_it_would_serially() {
         };
         block.transactions[at].declared = Declared::AllBut(2);
         check(&runtimes, &block).expect("they are the same");
+    }
+}
+
+#[test]
+fn what_a_rule_refuses_afterwards_leaves_nothing() {
+    let runtime = runtime(2);
+    // Each adds to a key that later ones look at; every seventh uses more than there is left.
+    let transactions = programs((0..200).map(|index| {
+        let looks = if index % 7 == 3 { 9 } else { 1 };
+        let key = (index % 20) as u8;
+        let mut steps = vec![Step::PutRegister(key)];
+        steps.extend((0..looks).map(|_| Step::Get(key)));
+        steps
+    }));
+    let state = MemoryState::new();
+    for over in [Over::Skip, Over::SkipRest, Over::Fatal] {
+        for limit in [8, 150, 10_000] {
+            let block = || {
+                let limit = WeightLimit::new(limit, |_: &Program| 0);
+                let limit = limit.used(|_: &Program, seen: &Seen| seen.len() as u64);
+                Block::new(&ProgramVm, &state, &transactions).rule(limit.over(over))
+            };
+            let expected = SerialExecutor::new().execute(block());
+            let executor = ParallelExecutor::new(&runtime).strategy(Strategy::Exact);
+            assert_same(&expected, &executor.execute(block())).expect("they are the same");
+        }
     }
 }
 
