@@ -162,7 +162,7 @@ fn what_a_rule_refuses_afterwards_leaves_nothing() {
     // Each adds to a key that later ones look at; every seventh uses more than there is left.
     let transactions = programs((0..200).map(|index| {
         let looks = if index % 7 == 3 { 9 } else { 1 };
-        let key = (index % 20) as u8;
+        let key = u8::try_from(index % 20).expect("it is small");
         let mut steps = vec![Step::PutRegister(key)];
         steps.extend((0..looks).map(|_| Step::Get(key)));
         steps

@@ -1,6 +1,9 @@
 //! Runs a plan.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use super::{
     plan::{Plan, Task},
@@ -65,6 +68,7 @@ pub(super) fn run<V: Vm, S: State<V::Key, V::Value>>(
                 ready: &ready,
                 scratch: V::Scratch::default(),
                 locals: Vec::new(),
+                mine: VecDeque::new(),
                 offers: Vec::new(),
             }
             .work(working);
@@ -81,6 +85,8 @@ struct Worker<'a, V: Vm, S> {
     ready: &'a Ready,
     scratch: V::Scratch,
     locals: Vec<Local<V::Value>>,
+    /// What this worker has made ready and nobody else has wanted.
+    mine: VecDeque<u32>,
     offers: Vec<u32>,
 }
 
@@ -104,22 +110,28 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, V, S> {
         }
     }
 
-    /// Runs a transaction, and then as long as it goes one of those that it has made ready.
+    /// Runs a transaction, and then all that it and they make ready, unless somebody else wants some of it.
     fn follow(&mut self, working: &Working, first: u32) {
         let mut next = Some(first);
         while let Some(transaction) = next.take() {
             self.transaction(transaction);
             for waiting in self.plan.waiting(transaction) {
                 if self.plan.countdowns[*waiting as usize].arrive() {
-                    // The lowest is kept: they come in their order.
+                    // The first goes on where its values are; they come in their order.
                     match next {
                         None => next = Some(*waiting),
-                        Some(_) => self.offers.push(*waiting),
+                        Some(_) => self.mine.push_back(*waiting),
                     }
                 }
             }
-            self.ready.offer(working, &self.offers);
-            self.offers.clear();
+            if !self.mine.is_empty() && self.ready.is_wanted() {
+                // At least half of them: the later ones, as the earlier ones hold up more.
+                let kept = self.mine.len() / 2;
+                self.offers.extend(self.mine.drain(kept..));
+                self.ready.offer(working, &self.offers);
+                self.offers.clear();
+            }
+            next = next.or_else(|| self.mine.pop_front());
         }
     }
 

@@ -1,8 +1,9 @@
 //! What is ready to run, who is idle, and when all is done.
 //!
 //! What can run from the start is a list that workers take from by one atomic step. What becomes ready later is kept by
-//! the worker that made it so, and only what it cannot run itself goes through the lock here. So does who finds nothing to
-//! do, and sleeps until there is something, or until nobody works any more: only who works can make anything ready.
+//! the worker that made it so, and goes through the lock here only if somebody wants it. Who finds nothing to do says so,
+//! looks out for a moment, and then sleeps until there is something, or until nobody works any more: only who works can make
+//! anything ready.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -14,9 +15,16 @@ pub struct Ready {
     /// How many of the tasks that could run from the start have been taken.
     taken: AtomicUsize,
     tasks: usize,
+    /// How many workers have nothing to do: a hint.
+    wanting: AtomicUsize,
+    /// How many transactions are offered: a hint.
+    offers: AtomicUsize,
     state: Mutex<State>,
     changed: Condvar,
 }
+
+/// How often a worker looks out before it sleeps: some microseconds. In models, sleeping at once is the harder case.
+const LOOKS: usize = if cfg!(pleach_loom) { 0 } else { 64 };
 
 #[derive(Debug, Default)]
 struct State {
@@ -49,6 +57,8 @@ impl Ready {
         Self {
             taken: AtomicUsize::new(0),
             tasks,
+            wanting: AtomicUsize::new(0),
+            offers: AtomicUsize::new(0),
             state: Mutex::new(State::default()),
             changed: Condvar::new(),
         }
@@ -73,12 +83,22 @@ impl Ready {
             return Some((working, Job::Task(task)));
         }
         let mut state = lock(&self.state);
+        let mut has_looked = false;
         loop {
             if state.over {
                 return None;
             }
             if let Some(Reverse(transaction)) = state.offered.pop() {
+                // ORDERING: Relaxed, here and below: hints. Everything is looked at again under the lock.
+                self.offers.store(state.offered.len(), Ordering::Relaxed);
                 return Some((working, Job::Transaction(transaction)));
+            }
+            if !has_looked && state.active > 1 {
+                has_looked = true;
+                drop(state);
+                self.look_out();
+                state = lock(&self.state);
+                continue;
             }
             state.active -= 1;
             if state.active == 0 {
@@ -90,10 +110,33 @@ impl Ready {
                 return None;
             }
             state.idle += 1;
+            // ORDERING: Relaxed, a hint.
+            self.wanting.fetch_add(1, Ordering::Relaxed);
             state = wait(&self.changed, state);
+            self.wanting.fetch_sub(1, Ordering::Relaxed);
             state.idle -= 1;
             state.active += 1;
         }
+    }
+
+    /// Waits a moment for an offer, awake.
+    fn look_out(&self) {
+        // ORDERING: Relaxed, all of them hints.
+        self.wanting.fetch_add(1, Ordering::Relaxed);
+        for _ in 0..LOOKS {
+            if self.offers.load(Ordering::Relaxed) > 0 {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+        self.wanting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether somebody has nothing to do: who has more than it can run should offer it.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        // ORDERING: Relaxed. Who misses it now sees it the next time, and has work of its own until then.
+        self.wanting.load(Ordering::Relaxed) > 0
     }
 
     /// Offers transactions that the caller has made ready and will not run itself.
@@ -105,6 +148,8 @@ impl Ready {
         state
             .offered
             .extend(transactions.iter().copied().map(Reverse));
+        // ORDERING: Relaxed, a hint.
+        self.offers.store(state.offered.len(), Ordering::Relaxed);
         let wake = state.idle.min(transactions.len());
         drop(state);
         if !cfg!(mutant = "silent_offer") {
