@@ -1,14 +1,16 @@
 //! The parallel executor against the serial one, for every number of workers and every kind of block.
 
 use std::{
+    convert::Infallible,
     num::NonZeroUsize,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
 
 use pleach::{
-    Block, CancelToken, ExecuteErrorKind, Executor, MemoryState, OnFailure, OnUndeclared, Over,
-    ParallelExecutor, Runtime, SerialExecutor, Strategy, TxOutcome, WeightLimit,
+    AccessSet, Block, CancelToken, ExecuteErrorKind, Executor, MemoryState, OnFailure,
+    OnUndeclared, Over, ParallelExecutor, Runtime, SerialExecutor, StateView, Stop, Strategy,
+    Trust, TxOutcome, Vm, WeightLimit,
     testkit::{Declared, Program, ProgramVm, Seen, Step, TestBlock, assert_same, strategies},
 };
 use proptest::{prelude::*, test_runner::TestRunner};
@@ -195,6 +197,60 @@ fn a_cancelled_block_has_no_outcome_and_the_runtime_goes_on() {
     assert!(matches!(error.kind(), ExecuteErrorKind::Cancelled));
     let block = Block::new(&ProgramVm, &state, &transactions);
     assert_eq!(executor.execute(block).expect("it runs").changes.len(), 100);
+}
+
+/// Counts on one key, and cancels the block at the tenth transaction.
+struct Cancels {
+    token: CancelToken,
+    executed: AtomicUsize,
+}
+
+impl Vm for Cancels {
+    type Transaction = u64;
+    type Key = u64;
+    type Value = u64;
+    type Output = ();
+    type Error = Infallible;
+    type Scratch = ();
+
+    fn accesses(&self, key: &u64, set: &mut AccessSet<u64>) -> Trust {
+        set.update(*key);
+        Trust::Exact
+    }
+
+    fn execute<S: StateView<u64, u64>>(
+        &self,
+        key: &u64,
+        state: &mut S,
+        (): &mut (),
+    ) -> Result<(), Stop<Infallible>> {
+        if self.executed.fetch_add(1, Ordering::Relaxed) == 9 {
+            self.token.cancel();
+        }
+        let count = state.get(key)?.unwrap_or_default();
+        state.put(key, count + 1)?;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_block_ends_soon_after_it_is_cancelled() {
+    let runtime = runtime(2);
+    let executor = ParallelExecutor::new(&runtime).strategy(Strategy::Exact);
+    let state = MemoryState::new();
+    // One chain, which is dataflow; many keys, which are batches.
+    for keys in [1, 500] {
+        let vm = Cancels {
+            token: CancelToken::new(),
+            executed: AtomicUsize::new(0),
+        };
+        let transactions: Vec<u64> = (0..1_000).map(|index| index % keys).collect();
+        let block = Block::new(&vm, &state, &transactions).cancel(&vm.token);
+        let error = executor.execute(block).expect_err("it is cancelled");
+        assert!(matches!(error.kind(), ExecuteErrorKind::Cancelled));
+        // The other worker may have been in the middle of one.
+        assert!(vm.executed.into_inner() <= 11);
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -99,9 +100,9 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, V, S> {
                 Job::Task(task) => match self.plan.tasks[task] {
                     Task::Root(transaction) => transaction,
                     Task::Batch(start, end) => {
-                        for transaction in &self.plan.batched[start as usize..end as usize] {
-                            self.transaction(*transaction);
-                        }
+                        let mut batch = self.plan.batched[start as usize..end as usize].iter();
+                        // Nobody else looks at what those would have left that a cancelled block leaves out.
+                        let _ = batch.try_for_each(|transaction| self.transaction(*transaction));
                         continue;
                     }
                 },
@@ -114,7 +115,10 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, V, S> {
     fn follow(&mut self, working: &Working, first: u32) {
         let mut next = Some(first);
         while let Some(transaction) = next.take() {
-            self.transaction(transaction);
+            if self.transaction(transaction).is_break() {
+                self.mine.clear();
+                return;
+            }
             for waiting in self.plan.waiting(transaction) {
                 if self.plan.countdowns[*waiting as usize].arrive() {
                     // The first goes on where its values are; they come in their order.
@@ -135,9 +139,11 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, V, S> {
         }
     }
 
-    fn transaction(&mut self, transaction: u32) {
+    /// Runs a transaction, unless the block is cancelled: then there is no use in going on.
+    fn transaction(&mut self, transaction: u32) -> ControlFlow<()> {
         if self.input.cancel.is_some_and(CancelToken::is_cancelled) {
             self.ready.stop();
+            return ControlFlow::Break(());
         }
         // SAFETY: Transactions of a batch run in block order on one thread, after all others of their branches that are
         // before them. Others run when their countdowns are over, which every transaction whose values they see has
@@ -173,5 +179,6 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, V, S> {
         view.leave(matches!(attempted, Attempted::Done(Ok(_))));
         // SAFETY: This thread alone runs the transaction, and others look when all work is over.
         unsafe { self.ran.attempts[transaction as usize].fill(attempted) };
+        ControlFlow::Continue(())
     }
 }
