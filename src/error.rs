@@ -3,7 +3,7 @@
 //! They are the caller's, the state's or the VM's, never a transaction's own failure: that is part of the
 //! [`Outcome`](crate::Outcome).
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, ops::Bound};
 
 /// An error of a type that the runtime does not know.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
@@ -94,6 +94,15 @@ pub struct Undeclared {
     pub access: AccessKind,
     /// The key or the range, in its `Debug` form.
     pub key: String,
+}
+
+impl Undeclared {
+    pub(crate) fn range<K: fmt::Debug>(from: Bound<&K>, to: Bound<&K>) -> Self {
+        Self {
+            access: AccessKind::Range,
+            key: format!("{from:?}..{to:?}"),
+        }
+    }
 }
 
 /// How a key is touched.

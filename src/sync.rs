@@ -5,8 +5,8 @@
 mod imp {
     pub(crate) use std::{
         sync::{
-            Arc,
-            atomic::{AtomicU32, AtomicUsize, Ordering},
+            Arc, OnceLock,
+            atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
         },
         thread::{Builder, JoinHandle},
     };
@@ -56,10 +56,57 @@ mod imp {
         cell::UnsafeCell,
         sync::{
             Arc, Condvar, Mutex, MutexGuard,
-            atomic::{AtomicU32, AtomicUsize, Ordering},
+            atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
         },
         thread::{Builder, JoinHandle},
     };
+
+    /// Stands in for std's, which loom does not have: the same contract, by a lock and a flag.
+    #[derive(Debug)]
+    pub(crate) struct OnceLock<T> {
+        is_full: AtomicUsize,
+        filling: Mutex<()>,
+        value: UnsafeCell<Option<T>>,
+    }
+
+    // SAFETY: The value is written once, under the lock, before the flag says so; then it is only read.
+    unsafe impl<T: Send + Sync> Sync for OnceLock<T> {}
+
+    impl<T> OnceLock<T> {
+        pub(crate) fn new() -> Self {
+            Self {
+                is_full: AtomicUsize::new(0),
+                filling: Mutex::new(()),
+                value: UnsafeCell::new(None),
+            }
+        }
+
+        pub(crate) fn get(&self) -> Option<&T> {
+            // ORDERING: Acquire pairs with the Release in `get_or_init`: who sees the flag sees the value.
+            let is_full = self.is_full.load(Ordering::Acquire) == 1;
+            // SAFETY: It was written before the flag, and never is again.
+            is_full.then(|| self.value.with(|value| unsafe { (*value).as_ref() }))?
+        }
+
+        pub(crate) fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
+            if self.get().is_none() {
+                let guard = lock(&self.filling);
+                if self.get().is_none() {
+                    let made = make();
+                    // SAFETY: The lock keeps other writers out, and the flag readers.
+                    self.value.with_mut(|value| unsafe { *value = Some(made) });
+                    // ORDERING: Release, see `get`.
+                    self.is_full.store(1, Ordering::Release);
+                }
+                drop(guard);
+            }
+            self.get().expect("it was just filled")
+        }
+
+        pub(crate) fn into_inner(self) -> Option<T> {
+            self.value.into_inner()
+        }
+    }
 
     pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         mutex.lock().expect("no model panics while it holds a lock")

@@ -29,7 +29,7 @@ fn runtime(workers: usize) -> Runtime {
 fn check(runtimes: &[Runtime], block: &TestBlock) -> Result<(), TestCaseError> {
     let expected = SerialExecutor::new().execute(block.to_pleach(&ProgramVm));
     for runtime in runtimes {
-        for strategy in [Strategy::Auto, Strategy::Exact] {
+        for strategy in [Strategy::Auto, Strategy::Exact, Strategy::Optimistic] {
             let executor = ParallelExecutor::new(runtime).strategy(strategy);
             let mut streamed = Vec::new();
             let found = executor.execute(block.to_pleach(&ProgramVm).on_commit(

@@ -1,5 +1,6 @@
 //! Many blocks on many threads, without a test harness around them: for `ThreadSanitizer`, which `loom-tests/tsan` brings in,
-//! and as a test like any other. With a number as argument, only the block of that seed is executed, again and again.
+//! and as a test like any other. With a number as argument, only the block of that seed is
+//! executed, again and again; a second one says how often.
 
 use std::{env, num::NonZeroUsize, process::ExitCode, thread};
 
@@ -18,14 +19,25 @@ fn block(seed: u64) -> TestBlock {
         (number >> 11) % bound
     };
     let keys = 1 + below(24);
+    // Range scans and guesses are for optimists.
+    let scans = below(2) == 0;
+    let declared = match below(if scans { 4 } else { 1 }) {
+        0 => Declared::Exactly,
+        1 => Declared::Guessed(u8::from(below(2) == 0)),
+        _ => Declared::Nothing,
+    };
     let transactions = (0..16 + below(48)).map(|_| {
         let mut steps: Vec<Step> = (0..=below(4))
             .map(|_| {
                 let key = u8::try_from(below(keys)).expect("it is small");
-                match below(4) {
-                    0 => Step::Get(key),
-                    1 => Step::Add(key, below(9)),
-                    2 => Step::Subtract(key, below(9)),
+                match below(16) {
+                    0..4 => Step::Get(key),
+                    4..7 => Step::Add(key, below(9)),
+                    7..10 => Step::Subtract(key, below(9)),
+                    10 => Step::AtLeast(key, below(9)),
+                    11 => Step::Contains(key),
+                    12 => Step::Delete(key),
+                    13 if scans => Step::Scan(key, key.saturating_add(5), 3),
                     _ => Step::PutRegister(key),
                 }
             })
@@ -33,7 +45,7 @@ fn block(seed: u64) -> TestBlock {
         if below(8) == 0 {
             steps.push(Step::Fail);
         }
-        Program::new(steps).declaring(Declared::Exactly)
+        Program::new(steps).declaring(declared)
     });
     TestBlock {
         transactions: transactions.collect(),
@@ -44,13 +56,18 @@ fn block(seed: u64) -> TestBlock {
 fn check(runtime: &Runtime, seed: u64) -> Result<(), String> {
     let block = block(seed);
     let expected = SerialExecutor::new().execute(block.to_pleach(&ProgramVm));
-    let executor = ParallelExecutor::new(runtime).strategy(Strategy::Exact);
-    assert_same(&expected, &executor.execute(block.to_pleach(&ProgramVm)))
-        .map_err(|error| format!("seed {seed}: {error}"))
+    for strategy in [Strategy::Exact, Strategy::Optimistic] {
+        let executor = ParallelExecutor::new(runtime).strategy(strategy);
+        assert_same(&expected, &executor.execute(block.to_pleach(&ProgramVm)))
+            .map_err(|error| format!("seed {seed}, {strategy:?}: {error}"))?;
+    }
+    Ok(())
 }
 
 fn main() -> ExitCode {
     let seed: Option<u64> = env::args().nth(1).and_then(|text| text.parse().ok());
+    let count: Option<u64> = env::args().nth(2).and_then(|text| text.parse().ok());
+    let count = count.unwrap_or(400);
     let mut failures = Vec::new();
     for workers in [2, 4] {
         let workers = NonZeroUsize::new(workers).expect("there are some");
@@ -61,7 +78,7 @@ fn main() -> ExitCode {
             .map(|caller| {
                 let runtime = runtime.clone();
                 thread::spawn(move || {
-                    let seeds = (0..400).map(|index| seed.unwrap_or(2 * index + caller));
+                    let seeds = (0..count).map(|index| seed.unwrap_or(2 * index + caller));
                     seeds
                         .filter_map(|seed| check(&runtime, seed).err())
                         .collect::<Vec<_>>()

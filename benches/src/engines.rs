@@ -21,6 +21,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Executes payments, each with so many rounds of work.
 struct Payments {
     rounds: u32,
+    /// Whether it says beforehand what payments touch.
+    declares: bool,
 }
 
 impl Vm for Payments {
@@ -32,6 +34,9 @@ impl Vm for Payments {
     type Scratch = ();
 
     fn accesses(&self, payment: &Payment, set: &mut AccessSet<Key>) -> Trust {
+        if !self.declares {
+            return Trust::Unknown;
+        }
         payment.accesses(set);
         Trust::Exact
     }
@@ -80,14 +85,15 @@ fn main() -> ExitCode {
         "10,000 payments; microseconds a transaction, and how many times as fast as the plain loop\n"
     );
     println!(
-        "{:>9} {:>7} {:>11} {:>17} {:>17} {:>17} {:>17}",
+        "{:>9} {:>7} {:>11} {:>17} {:>17} {:>17} {:>17} {:>17}",
         "accounts",
         "rounds",
         "plain loop",
         "serial",
         "exact, 1 worker",
         "exact, 2 workers",
-        "auto, 2 workers"
+        "optimistic, 1",
+        "optimistic, 2"
     );
     for rounds in [0, 1_000] {
         for accounts in [100_000, 10_000, 1_000, 100, 2] {
@@ -100,7 +106,14 @@ fn main() -> ExitCode {
 fn line(accounts: u64, rounds: u32, repeat: usize) {
     const TRANSACTIONS: usize = 10_000;
     let block = payments::block(TRANSACTIONS, accounts, 7);
-    let vm = Payments { rounds };
+    let vm = Payments {
+        rounds,
+        declares: true,
+    };
+    let unknown = Payments {
+        rounds,
+        declares: false,
+    };
     let state = Accounts(payments::balances(accounts).collect());
     let runtime = |workers: usize| {
         let workers = NonZeroUsize::new(workers).expect("there are some");
@@ -112,7 +125,9 @@ fn line(accounts: u64, rounds: u32, repeat: usize) {
     let (one, two) = (runtime(1), runtime(2));
     let exact = |runtime: &Runtime| ParallelExecutor::new(runtime).strategy(Strategy::Exact);
     let (exact_one, exact_two) = (exact(&one), exact(&two));
-    let auto_two = ParallelExecutor::new(&two);
+    let optimistic =
+        |runtime: &Runtime| ParallelExecutor::new(runtime).strategy(Strategy::Optimistic);
+    let (optimistic_one, optimistic_two) = (optimistic(&one), optimistic(&two));
     let mut ledger = payments::Ledger::new(accounts);
     let expected = SerialExecutor::new()
         .execute(Block::new(&vm, &state, &block))
@@ -121,16 +136,16 @@ fn line(accounts: u64, rounds: u32, repeat: usize) {
     let check = |outcome: pleach::Outcome<Payments>| {
         assert_eq!(outcome.changes.len(), expected.changes.len());
     };
-    let run = |executor: &ParallelExecutor| {
+    let run = |vm: &Payments, executor: &ParallelExecutor| {
         check(
             executor
-                .execute(Block::new(&vm, &state, &block))
+                .execute(Block::new(vm, &state, &block))
                 .expect("nothing fails"),
         );
     };
-    let mut times = vec![Vec::new(); 5];
+    let mut times = vec![Vec::new(); 6];
     for _ in 0..repeat {
-        let mut runs: [&mut dyn FnMut(); 5] = [
+        let mut runs: [&mut dyn FnMut(); 6] = [
             &mut || _ = std::hint::black_box(ledger.run_with(&block, rounds)),
             &mut || {
                 check(
@@ -139,9 +154,10 @@ fn line(accounts: u64, rounds: u32, repeat: usize) {
                         .expect("nothing fails"),
                 );
             },
-            &mut || run(&exact_one),
-            &mut || run(&exact_two),
-            &mut || run(&auto_two),
+            &mut || run(&vm, &exact_one),
+            &mut || run(&vm, &exact_two),
+            &mut || run(&unknown, &optimistic_one),
+            &mut || run(&unknown, &optimistic_two),
         ];
         for (run, times) in runs.iter_mut().zip(&mut times) {
             let start = Instant::now();

@@ -26,7 +26,7 @@ pub(crate) enum Settled {
 
 /// The settled prefix of a block.
 pub(crate) struct Fold<'a, V: Vm> {
-    transactions: &'a [V::Transaction],
+    pub(crate) transactions: &'a [V::Transaction],
     rules: Vec<Box<dyn Rule<V> + 'a>>,
     on_failure: OnFailure,
     on_commit: Option<OnCommit<'a, V>>,

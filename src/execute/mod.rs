@@ -16,7 +16,7 @@ pub use observe::Recording;
 pub use serial::SerialExecutor;
 
 pub(crate) use fold::{Attempt, Fold, Settled};
-pub(crate) use overlay::{Known, Overlay, Trouble, number};
+pub(crate) use overlay::{Known, Overlay, Trouble, allows, merge, number};
 pub(crate) use serial::{Nobody, Rest};
 
 use crate::{block::Block, error::ExecuteError, outcome::Outcome, state::State, vm::Vm};

@@ -6,6 +6,7 @@
 //! commit moves values between two fields, and nothing is looked up twice.
 
 use std::{
+    borrow::Borrow,
     collections::BTreeSet,
     fmt::Debug,
     hash::{BuildHasher, Hash},
@@ -30,7 +31,7 @@ use crate::{
 };
 
 /// A value that may not be known, and may be absent if it is.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) enum Known<V> {
     /// Nobody has asked or said.
     No,
@@ -288,49 +289,69 @@ where
         }
         self.order();
         let ordered = self.ordered.as_ref().expect("it was just made");
-        let mut written = ordered.range((from, to)).peekable();
         // What the block made of a key: nothing is known if only discarded transactions wrote it.
-        let ours = |key: &K| {
+        let written = ordered.range((from, to)).map(|key| {
             let slot = &self.slots[key];
-            if slot.is_written() {
+            let ours = if slot.is_written() {
                 slot.current()
             } else {
                 &Known::No
-            }
-        };
-        let mut flow = ControlFlow::Continue(());
-        let support = self.state.range(from, to, &mut |key, value| {
-            while let Some(earlier) = written.next_if(|&written| written < key) {
-                if let Known::Value(value) = ours(earlier) {
-                    flow = visit(earlier, value);
-                    flow?;
-                }
-            }
-            let value = match written.next_if(|&written| written == key) {
-                Some(key) if ours(key).is_known() => ours(key).as_option(),
-                _ => Some(value),
             };
-            if let Some(value) = value {
-                flow = visit(key, value);
-            }
-            flow
+            (key, ours)
         });
-        match support {
-            Ok(RangeSupport::Visited) => {}
-            Ok(RangeSupport::Unsupported) => return Err(self.interrupt(Trouble::RangeUnsupported)),
-            Err(error) => return Err(self.interrupt(Trouble::State(Box::new(error)))),
-        }
-        if flow.is_continue() {
-            for key in written {
-                if let Known::Value(value) = ours(key)
-                    && visit(key, value).is_break()
-                {
-                    break;
-                }
+        merge(self.state, (from, to), written, visit).map_err(|trouble| self.interrupt(trouble))
+    }
+}
+
+/// Visits the keys of a range: those of the parent state, and those that were `written` since, of which each says what it
+/// is now, unless it is `Known::No`: then it is what it was. The range is not empty.
+pub(crate) fn merge<K, V, S, R, W>(
+    state: &S,
+    range: (Bound<&K>, Bound<&K>),
+    written: impl Iterator<Item = (R, W)>,
+    visit: &mut dyn FnMut(&K, &V) -> ControlFlow<()>,
+) -> Result<(), Trouble>
+where
+    K: Ord,
+    V: Value,
+    S: State<K, V>,
+    R: Borrow<K>,
+    W: Borrow<Known<V>>,
+{
+    let mut written = written.peekable();
+    let mut flow = ControlFlow::Continue(());
+    let support = state.range(range.0, range.1, &mut |key, value| {
+        while let Some((earlier, ours)) = written.next_if(|(written, _)| written.borrow() < key) {
+            if let Known::Value(value) = ours.borrow() {
+                flow = visit(earlier.borrow(), value);
+                flow?;
             }
         }
-        Ok(())
+        let ours = written.next_if(|(written, _)| written.borrow() == key);
+        let value = match &ours {
+            Some((_, ours)) if ours.borrow().is_known() => ours.borrow().as_option(),
+            _ => Some(value),
+        };
+        if let Some(value) = value {
+            flow = visit(key, value);
+        }
+        flow
+    });
+    match support {
+        Ok(RangeSupport::Visited) => {}
+        Ok(RangeSupport::Unsupported) => return Err(Trouble::RangeUnsupported),
+        Err(error) => return Err(Trouble::State(Box::new(error))),
     }
+    if flow.is_continue() {
+        for (key, ours) in written {
+            if let Known::Value(value) = ours.borrow()
+                && visit(key.borrow(), value).is_break()
+            {
+                break;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What one transaction sees of an [`Overlay`].
@@ -351,14 +372,9 @@ where
         let Some(declared) = self.declared else {
             return Ok(());
         };
-        let allowed = match access {
-            AccessKind::Read => declared.allows_read(key),
-            AccessKind::Check => declared.allows_check(key),
-            AccessKind::Write => declared.allows_write(key),
-            AccessKind::Add => declared.allows_add(key),
-            AccessKind::Range => unreachable!("a range is not one key"),
-        };
-        if allowed || (access != AccessKind::Write && self.overlay.has_put(key)) {
+        if allows(declared, access, key)
+            || (access != AccessKind::Write && self.overlay.has_put(key))
+        {
             return Ok(());
         }
         let key = format!("{key:?}");
@@ -378,6 +394,18 @@ where
         let index = self.overlay.slot(key);
         self.overlay.write(index, value, true);
         Ok(())
+    }
+}
+
+/// Whether a sorted, exact access set lets `key` be touched so.
+pub(crate) fn allows<K: Ord + Clone>(declared: &AccessSet<K>, access: AccessKind, key: &K) -> bool {
+    match access {
+        AccessKind::Read => declared.allows_read(key),
+        AccessKind::Check => declared.allows_check(key),
+        AccessKind::Write => declared.allows_write(key),
+        AccessKind::Add => declared.allows_add(key),
+        // It is not one key.
+        AccessKind::Range => false,
     }
 }
 
@@ -443,9 +471,7 @@ where
         if let Some(declared) = self.declared
             && !declared.allows_range((from, to))
         {
-            let key = format!("{from:?}..{to:?}");
-            let access = AccessKind::Range;
-            let undeclared = Undeclared { access, key };
+            let undeclared = Undeclared::range(from, to);
             return Err(self.overlay.interrupt(Trouble::Undeclared(undeclared)));
         }
         self.overlay.scan(from, to, visit)

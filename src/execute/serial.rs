@@ -83,25 +83,9 @@ impl SerialExecutor {
         block: Block<'_, V, S>,
         observer: &mut impl Observer<V>,
     ) -> Result<Outcome<V>, ExecuteError> {
-        let Block {
-            number,
-            vm,
-            state,
-            transactions,
-            rules,
-            on_failure,
-            on_undeclared,
-            on_commit,
-            cancel,
-        } = block;
-        let rest = Rest {
-            number,
-            vm,
-            on_undeclared,
-            cancel,
-        };
-        let fold = Fold::new(transactions, rules, on_failure, on_commit);
-        rest.run(fold, Overlay::new(state, transactions.len()), observer)
+        let (fold, rest, state) = Rest::of(block);
+        let overlay = Overlay::new(state, fold.transactions.len());
+        rest.run(fold, overlay, observer)
     }
 }
 
@@ -113,7 +97,30 @@ pub(crate) struct Rest<'a, V> {
     pub(crate) cancel: Option<CancelToken>,
 }
 
-impl<V: Vm> Rest<'_, V> {
+impl<'a, V: Vm> Rest<'a, V> {
+    /// All of a block, of which nothing is settled.
+    pub(crate) fn of<S>(block: Block<'a, V, S>) -> (Fold<'a, V>, Self, &'a S) {
+        let Block {
+            number,
+            vm,
+            state,
+            transactions,
+            rules,
+            on_failure,
+            on_undeclared,
+            on_commit,
+            cancel,
+        } = block;
+        let fold = Fold::new(transactions, rules, on_failure, on_commit);
+        let rest = Self {
+            number,
+            vm,
+            on_undeclared,
+            cancel,
+        };
+        (fold, rest, state)
+    }
+
     /// The loop: executes what `fold` has not settled, on what `overlay` has kept.
     pub(crate) fn run<S: State<V::Key, V::Value>>(
         self,

@@ -7,21 +7,19 @@ use std::{
 };
 
 use super::{
+    attempt::{Attempted, Input},
     plan::{Plan, Task},
     runtime::Runtime,
     view::{Local, PlannedView},
 };
 use crate::{
-    cancel::CancelToken,
-    execute::{Attempt, Known, Trouble},
-    outcome::Reason,
+    execute::Known,
     protocol::{
         handoff::Handoff,
         ready::{Job, Ready, Working},
     },
-    rule::OnUndeclared,
     state::State,
-    vm::{Stop, Vm},
+    vm::Vm,
 };
 
 /// What running a plan has left.
@@ -30,23 +28,6 @@ pub(super) struct Ran<V: Vm> {
     pub(super) attempts: Vec<Handoff<Attempted<V>>>,
     /// For each write; empty for those of transactions that were not run.
     pub(super) values: Vec<Handoff<Known<V::Value>>>,
-}
-
-/// What an attempt came to.
-pub(super) enum Attempted<V: Vm> {
-    /// It is as good as a serial one.
-    Done(Attempt<V>),
-    /// Something that ends a block: the serial executor finds out what.
-    Trouble,
-}
-
-/// What is run.
-pub(super) struct Input<'a, V: Vm, S> {
-    pub(super) vm: &'a V,
-    pub(super) state: &'a S,
-    pub(super) transactions: &'a [V::Transaction],
-    pub(super) on_undeclared: OnUndeclared,
-    pub(super) cancel: Option<&'a CancelToken>,
 }
 
 /// Runs all transactions of a plan, unless somebody cancels.
@@ -141,7 +122,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, V, S> {
 
     /// Runs a transaction, unless the block is cancelled: then there is no use in going on.
     fn transaction(&mut self, transaction: u32) -> ControlFlow<()> {
-        if self.input.cancel.is_some_and(CancelToken::is_cancelled) {
+        if self.input.is_cancelled() {
             self.ready.stop();
             return ControlFlow::Break(());
         }
@@ -159,24 +140,14 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, V, S> {
         };
         let subject = &self.input.transactions[transaction as usize];
         let (vm, scratch) = (self.input.vm, &mut self.scratch);
-        let attempt = catch_unwind(AssertUnwindSafe(|| vm.execute(subject, &mut view, scratch)));
-        let attempted: Attempted<V> = match (view.take_trouble(), attempt) {
-            (Some(Trouble::Undeclared(undeclared)), Ok(_))
-                if self.input.on_undeclared == OnUndeclared::FailTransaction =>
-            {
-                Attempted::Done(Err(Reason::Undeclared(undeclared)))
-            }
-            (None, Ok(Ok(output))) => Attempted::Done(Ok(output)),
-            (None, Ok(Err(Stop::Failed(error)))) => Attempted::Done(Err(Reason::Failed(error))),
-            (_, attempt) => {
-                if attempt.is_err() {
-                    // A panic may have left anything there.
-                    self.scratch = V::Scratch::default();
-                }
-                Attempted::Trouble
-            }
-        };
-        view.leave(matches!(attempted, Attempted::Done(Ok(_))));
+        let returned = catch_unwind(AssertUnwindSafe(|| vm.execute(subject, &mut view, scratch)));
+        if returned.is_err() {
+            // A panic may have left anything there.
+            self.scratch = V::Scratch::default();
+        }
+        let trouble = view.take_trouble();
+        let attempted = Attempted::<V>::new(trouble, returned, self.input.on_undeclared);
+        view.leave(attempted.leaves_changes());
         // SAFETY: This thread alone runs the transaction, and others look when all work is over.
         unsafe { self.ran.attempts[transaction as usize].fill(attempted) };
         ControlFlow::Continue(())

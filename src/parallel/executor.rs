@@ -3,7 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{
-    exact::{Attempted, Input, Ran, run},
+    attempt::{Attempted, Input},
+    exact::{self, Ran},
+    optimistic,
     plan::Plan,
     runtime::Runtime,
 };
@@ -29,6 +31,9 @@ pub enum Strategy {
     Serial,
     /// By exact access sets. Blocks in which one is not exact, or scans a range, are executed serially.
     Exact,
+    /// By optimism: transactions run before it is certain what those before them leave, and again if that turns out to
+    /// matter. Access sets, exact or predicted, say who had better wait for whom.
+    Optimistic,
 }
 
 /// Executes the transactions of a block on several threads.
@@ -81,26 +86,38 @@ impl ParallelExecutor {
         self
     }
 
-    /// The plan for a block, if there is one that is worth it.
-    fn plan<V: Vm, S>(&self, block: &Block<'_, V, S>) -> Option<Plan<V::Key>> {
+    /// How a block is executed.
+    fn way<V: Vm, S>(&self, block: &Block<'_, V, S>) -> Way<V::Key> {
         /// Less is done before a thread is awake.
         const FEW: usize = 32;
         let count = block.transactions.len();
         let workers = self.runtime.workers().get();
         match self.strategy {
-            Strategy::Serial => return None,
-            Strategy::Auto if workers == 1 || count < FEW => return None,
+            Strategy::Serial => return Way::Serial,
+            Strategy::Optimistic => return Way::Optimistic,
+            Strategy::Auto if workers == 1 || count < FEW => return Way::Serial,
             Strategy::Auto | Strategy::Exact => {}
         }
         // If the VM panics here, it does so in the serial executor too, which knows what to say.
         let plan = catch_unwind(AssertUnwindSafe(|| {
             Plan::new(block.vm, block.transactions, workers)
-        }))
-        .ok()??;
-        // A chain, or nearly one.
-        let is_chain = plan.depth as usize * 4 > count * 3;
-        (self.strategy == Strategy::Exact || !is_chain).then_some(plan)
+        }));
+        match (plan, self.strategy) {
+            (Ok(Some(plan)), Strategy::Exact) => Way::Exact(plan),
+            // A chain, or nearly one.
+            (Ok(Some(plan)), _) if plan.depth as usize * 4 > count * 3 => Way::Serial,
+            (Ok(Some(plan)), _) => Way::Exact(plan),
+            (Ok(None), Strategy::Auto) => Way::Optimistic,
+            _ => Way::Serial,
+        }
     }
+}
+
+/// How a block is executed.
+enum Way<K> {
+    Serial,
+    Exact(Plan<K>),
+    Optimistic,
 }
 
 impl Executor for ParallelExecutor {
@@ -108,70 +125,85 @@ impl Executor for ParallelExecutor {
         &self,
         block: Block<'_, V, S>,
     ) -> Result<Outcome<V>, ExecuteError> {
-        let Some(plan) = self.plan(&block) else {
+        let way = self.way(&block);
+        if matches!(way, Way::Serial) {
             return SerialExecutor::new().execute(block);
-        };
-        let Block {
-            number,
-            vm,
-            state,
-            transactions,
-            rules,
-            on_failure,
-            on_undeclared,
-            on_commit,
-            cancel,
-        } = block;
+        }
+        let (fold, rest, state) = Rest::of(block);
+        let cancel = rest.cancel.clone();
         let input = Input {
-            vm,
+            vm: rest.vm,
             state,
-            transactions,
-            on_undeclared,
+            transactions: fold.transactions,
+            on_undeclared: rest.on_undeclared,
             cancel: cancel.as_ref(),
         };
-        let Ran { attempts, values } = run(&self.runtime, &plan, &input);
-
-        let mut fold = Fold::new(transactions, rules, on_failure, on_commit);
-        let mut attempts = attempts.into_iter();
-        // How many transactions have left exactly what the block keeps of them.
-        let mut clean = 0;
-        while let Some((index, transaction)) = fold.next() {
-            let attempted = attempts.next().and_then(Handoff::into_inner);
-            let Some(Attempted::Done(attempt)) = attempted else {
-                break;
-            };
-            if !fold.admit(index, transaction) {
-                break;
+        match way {
+            Way::Exact(plan) => {
+                let ran = exact::run(&self.runtime, &plan, &input);
+                settle(fold, rest, state, &plan, ran)
             }
-            fold.statistics.attempts += 1;
-            let succeeded = attempt.is_ok();
-            if fold.settle(index, transaction, attempt) == Settled::Discard && succeeded {
-                break;
-            }
-            clean = index + 1;
-        }
-        if clean == transactions.len() {
-            fold.statistics.keys = plan.keys.keys().len();
-            return Ok(fold.finish(changes(&plan, values)));
-        }
-
-        let mut overlay = Overlay::new(state, transactions.len());
-        let end = clean
-            .checked_sub(1)
-            .map_or(0, |last| plan.range(last as u32).end);
-        for (planned, value) in plan.accesses[..end].iter().zip(values) {
-            if let Some(value) = value.into_inner().filter(Known::is_known) {
-                overlay.adopt(&plan.keys.keys()[planned.key as usize], value);
+            _ => {
+                let optimistic::Ran { fold, changed } =
+                    optimistic::run(&self.runtime, &input, fold);
+                if fold.next().is_none() {
+                    let changes = changed
+                        .into_iter()
+                        .map(|(key, value)| (key, value.into_option()));
+                    return Ok(fold.finish(Changes::from_unsorted(changes.collect())));
+                }
+                let mut overlay = Overlay::new(state, fold.transactions.len());
+                for (key, value) in changed {
+                    overlay.adopt(&key, value);
+                }
+                rest.run(fold, overlay, &mut Nobody)
             }
         }
-        let rest = Rest {
-            number,
-            vm,
-            on_undeclared,
-            cancel,
-        };
-        rest.run(fold, overlay, &mut Nobody)
     }
+}
+
+/// Settles what the transactions of a plan have come to, and executes serially what is left of the block.
+fn settle<V: Vm, S: State<V::Key, V::Value>>(
+    mut fold: Fold<'_, V>,
+    rest: Rest<'_, V>,
+    state: &S,
+    plan: &Plan<V::Key>,
+    ran: Ran<V>,
+) -> Result<Outcome<V>, ExecuteError> {
+    let Ran { attempts, values } = ran;
+    let mut attempts = attempts.into_iter();
+    // How many transactions have left exactly what the block keeps of them.
+    let mut clean = 0;
+    while let Some((index, transaction)) = fold.next() {
+        let attempted = attempts.next().and_then(Handoff::into_inner);
+        let Some(Attempted::Done(attempt)) = attempted else {
+            break;
+        };
+        if !fold.admit(index, transaction) {
+            break;
+        }
+        fold.statistics.attempts += 1;
+        let succeeded = attempt.is_ok();
+        if fold.settle(index, transaction, attempt) == Settled::Discard && succeeded {
+            break;
+        }
+        clean = index + 1;
+    }
+    if clean == fold.transactions.len() {
+        fold.statistics.keys = plan.keys.keys().len();
+        return Ok(fold.finish(changes(plan, values)));
+    }
+
+    let mut overlay = Overlay::new(state, fold.transactions.len());
+    let end = clean
+        .checked_sub(1)
+        .map_or(0, |last| plan.range(last as u32).end);
+    for (planned, value) in plan.accesses[..end].iter().zip(values) {
+        if let Some(value) = value.into_inner().filter(Known::is_known) {
+            overlay.adopt(&plan.keys.keys()[planned.key as usize], value);
+        }
+    }
+    rest.run(fold, overlay, &mut Nobody)
 }
 
 /// What all transactions together have changed.

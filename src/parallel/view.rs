@@ -246,6 +246,6 @@ where
         _: &mut dyn FnMut(&K, &V) -> ControlFlow<()>,
     ) -> Result<(), Interrupt> {
         // A set with a range has no plan.
-        Err(self.undeclared(AccessKind::Range, format!("{from:?}..{to:?}")))
+        Err(self.interrupt(Trouble::Undeclared(Undeclared::range(from, to))))
     }
 }

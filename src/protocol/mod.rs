@@ -7,8 +7,18 @@
 //! | `handoff.rs` | a value that one thread leaves for others |
 //! | `ready.rs` | what is ready to run, who is idle, and when all is done |
 //! | `pool.rs` | threads that are kept from block to block |
+//! | `keys.rs` | numbers for keys that nobody knew beforehand |
+//! | `versions.rs` | what one key holds for each transaction, while they run in any order |
+//! | `scans.rs` | range scans beside writes |
+//! | `lifecycle.rs` | where each transaction stands, and who may do what with it |
+//! | `turn.rs` | one thread at a time does what several have reason to do |
 
 pub mod countdown;
 pub mod handoff;
+pub mod keys;
+pub mod lifecycle;
 pub mod pool;
 pub mod ready;
+pub mod scans;
+pub mod turn;
+pub mod versions;

@@ -77,10 +77,12 @@ impl Ready {
 
     /// The next thing to do, for a worker that has finished what it had. `None`, for all workers, when all is done.
     pub fn next(&self, working: Working) -> Option<(Working, Job)> {
-        // ORDERING: Relaxed. It hands out numbers; what they stand for was there before the workers were.
-        let task = self.taken.fetch_add(1, Ordering::Relaxed);
-        if task < self.tasks {
-            return Some((working, Job::Task(task)));
+        // What is offered holds others up.
+        // ORDERING: Relaxed, a hint. Everything is looked at again under the lock.
+        if self.offers.load(Ordering::Relaxed) == 0
+            && let Some(task) = self.task()
+        {
+            return Some((working, task));
         }
         let mut state = lock(&self.state);
         let mut has_looked = false;
@@ -89,9 +91,12 @@ impl Ready {
                 return None;
             }
             if let Some(Reverse(transaction)) = state.offered.pop() {
-                // ORDERING: Relaxed, here and below: hints. Everything is looked at again under the lock.
+                // ORDERING: Relaxed, here and below: hints.
                 self.offers.store(state.offered.len(), Ordering::Relaxed);
                 return Some((working, Job::Transaction(transaction)));
+            }
+            if let Some(task) = self.task() {
+                return Some((working, task));
             }
             if !has_looked && state.active > 1 {
                 has_looked = true;
@@ -117,6 +122,17 @@ impl Ready {
             state.idle -= 1;
             state.active += 1;
         }
+    }
+
+    /// The next of the tasks that could run from the start.
+    fn task(&self) -> Option<Job> {
+        // ORDERING: Relaxed, both. They hand out numbers; what these stand for was there before the workers were. The first
+        // look keeps the counter from growing for ever.
+        if self.taken.load(Ordering::Relaxed) >= self.tasks {
+            return None;
+        }
+        let task = self.taken.fetch_add(1, Ordering::Relaxed);
+        (task < self.tasks).then_some(Job::Task(task))
     }
 
     /// Waits a moment for an offer, awake.
@@ -161,7 +177,7 @@ impl Ready {
 
     /// Ends the work as it is: whoever asks for more is told that there is none.
     pub fn stop(&self) {
-        // ORDERING: Relaxed, as in `next`. Who takes a task a moment later does one more.
+        // ORDERING: Relaxed, as in `task`. Who takes a task a moment later does one more.
         self.taken.store(self.tasks, Ordering::Relaxed);
         lock(&self.state).over = true;
         self.changed.notify_all();

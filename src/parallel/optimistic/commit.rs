@@ -1,0 +1,113 @@
+//! Settles transactions in block order.
+
+use super::{Attempted, Kept, Shared};
+use crate::{
+    execute::{Fold, Settled},
+    protocol::versions::Reader,
+    state::State,
+    sync::{Ordering, lock},
+    vm::Vm,
+};
+
+/// How many transactions are committed before it is asked whether this pays.
+const ROUND: u32 = 64;
+
+/// The committed prefix of a block. One worker at a time has it.
+pub(super) struct Commit<'a, V: Vm> {
+    fold: Fold<'a, V>,
+    workers: u32,
+    settled: u32,
+    /// Attempts at the transactions of this round.
+    attempts: u32,
+    is_over: bool,
+}
+
+/// What came of trying to commit the next transaction.
+pub(super) enum Step<V: Vm> {
+    /// It is committed.
+    Go,
+    /// It cannot be yet, or nothing more is to be committed.
+    Wait,
+    /// It was told something that is not so: it has to be executed again.
+    Refused(u32, Kept<V>),
+}
+
+impl<'a, V: Vm> Commit<'a, V> {
+    pub(super) fn new(fold: Fold<'a, V>, workers: usize) -> Self {
+        Self {
+            fold,
+            workers: workers as u32,
+            settled: 0,
+            attempts: 0,
+            is_over: false,
+        }
+    }
+
+    pub(super) fn settled(&self) -> u32 {
+        self.settled
+    }
+
+    pub(super) fn into_fold(self) -> Fold<'a, V> {
+        self.fold
+    }
+
+    /// Commits the next transaction. Names those who have seen what a rule undid, and those who waited for it.
+    pub(super) fn step<S: State<V::Key, V::Value>>(
+        &mut self,
+        shared: &Shared<'_, V, S>,
+        deceived: &mut Vec<Reader>,
+        woken: &mut Vec<u32>,
+    ) -> Step<V> {
+        if self.is_over {
+            return Step::Wait;
+        }
+        let Some((index, transaction)) = self.fold.next() else {
+            return self.stop(shared);
+        };
+        let number = index as u32;
+        let Some((attempts, mut kept)) = shared.lifecycle.take(number) else {
+            return Step::Wait;
+        };
+        let Some(Attempted::Done(attempt)) = kept.attempted.take() else {
+            return self.stop(shared);
+        };
+        let holds = kept.checks.iter().all(|(key, check)| {
+            let mut versions = lock(&shared.keys.at(*key).cell().0);
+            versions.holds(number, check)
+        });
+        if !holds {
+            shared.lifecycle.refuse(number);
+            return Step::Refused(number, kept);
+        }
+        self.fold.statistics.attempts += attempts as usize;
+        let is_kept = self.fold.admit(index, transaction)
+            && self.fold.settle(index, transaction, attempt) == Settled::Keep;
+        if !is_kept {
+            for key in &kept.written {
+                let mut versions = lock(&shared.keys.at(*key).cell().0);
+                versions.publish(number, None, deceived);
+            }
+        }
+        woken.extend(shared.lifecycle.settle(number));
+        self.settled += 1;
+        // ORDERING: Release: who sees the number sees the versions of those before it.
+        shared.settled.store(self.settled, Ordering::Release);
+        self.attempts += attempts;
+        if self.settled.is_multiple_of(ROUND) && !self.pays() {
+            return self.stop(shared);
+        }
+        Step::Go
+    }
+
+    /// Whether several workers are still faster than one would be.
+    fn pays(&mut self) -> bool {
+        let attempts = std::mem::take(&mut self.attempts);
+        self.workers == 1 || attempts * 5 <= ROUND * self.workers * 4
+    }
+
+    fn stop<S>(&mut self, shared: &Shared<'_, V, S>) -> Step<V> {
+        self.is_over = true;
+        shared.ready.stop();
+        Step::Wait
+    }
+}

@@ -1,0 +1,193 @@
+//! What the transaction at hand has touched so far, found by the number of its key.
+
+use super::Cell;
+use crate::{
+    execute::Known,
+    protocol::versions::{Change, Check, Question},
+    value::{Amount, Delta, Value},
+};
+
+/// Up to so many are looked through one by one.
+const FEW: usize = 8;
+
+/// What a transaction did with a key so far.
+pub(super) struct Local<'a, V: Value> {
+    pub(super) number: u32,
+    pub(super) cell: &'a Cell<V>,
+    /// What it found, once it has looked or asked.
+    pub(super) found: Known<V>,
+    /// Whether it wanted to see the value, and so has to be told if that changes.
+    pub(super) looks: bool,
+    /// What it has added to what it found.
+    pub(super) own: Option<Delta<V::Amount>>,
+    /// What it made of it.
+    pub(super) pending: Known<V>,
+    /// Whether it has put or deleted it, and so knows it whatever was there.
+    pub(super) put: bool,
+}
+
+impl<V: Value> Local<'_, V> {
+    /// The value that the transaction sees.
+    pub(super) fn value(&self) -> Option<&V> {
+        if self.pending.is_known() {
+            self.pending.as_option()
+        } else {
+            self.found.as_option()
+        }
+    }
+
+    /// What it makes of the key, if it does anything.
+    pub(super) fn change(&mut self) -> Option<Change<V>> {
+        if self.put {
+            let pending = std::mem::replace(&mut self.pending, Known::No);
+            return Some(Change::Put(pending.into_option()));
+        }
+        self.own.map(Change::Add)
+    }
+
+    /// The answer to a question, which is noted if it may change.
+    pub(super) fn answer(
+        &self,
+        question: Question<V::Amount>,
+        checks: &mut Vec<(u32, Check<V::Amount>)>,
+    ) -> bool {
+        let answer = question.ask(self.value());
+        if !self.put && !self.looks {
+            let check = Check {
+                own: self.own,
+                question,
+                answer,
+            };
+            checks.push((self.number, check));
+        }
+        answer
+    }
+
+    /// Adds to the value, to which that can be added.
+    pub(super) fn add(&mut self, delta: Delta<V::Amount>) {
+        let sum = Change::Add(delta).apply(self.value());
+        self.pending = Known::of(sum.flatten());
+        if !self.put {
+            self.own = Some(match self.own {
+                None => delta,
+                Some(own) => together(own, delta),
+            });
+        }
+    }
+}
+
+/// One change that comes to the same as two, the sum of which is known to be a number.
+fn together<A: Amount>(first: Delta<A>, second: Delta<A>) -> Delta<A> {
+    let signed = |positive: A, negative: A| match positive.checked_sub(negative) {
+        Some(rest) => Delta::Plus(rest),
+        None => Delta::Minus(negative.checked_sub(positive).unwrap_or(A::ZERO)),
+    };
+    match (first, second) {
+        (Delta::Plus(a), Delta::Plus(b)) => Delta::Plus(a.checked_add(b).unwrap_or(A::MAX)),
+        (Delta::Minus(a), Delta::Minus(b)) => Delta::Minus(a.checked_add(b).unwrap_or(A::MAX)),
+        (Delta::Plus(a), Delta::Minus(b)) | (Delta::Minus(b), Delta::Plus(a)) => signed(a, b),
+    }
+}
+
+/// The keys that the transaction at hand has touched.
+pub(super) struct Locals<'a, V: Value> {
+    locals: Vec<Local<'a, V>>,
+    /// Where each is, plus one, by number: of use once there are more than a few.
+    places: Vec<u32>,
+}
+
+impl<'a, V: Value> Locals<'a, V> {
+    pub(super) fn new() -> Self {
+        Self {
+            locals: Vec::new(),
+            places: Vec::new(),
+        }
+    }
+
+    /// Forgets what the last transaction touched.
+    pub(super) fn clear(&mut self) {
+        if self.locals.len() > FEW {
+            self.places.fill(0);
+        }
+        self.locals.clear();
+    }
+
+    fn slot(&self, number: u32) -> usize {
+        // Numbers are given in a row, more or less: any mixing will do.
+        let mixed = number.wrapping_mul(0x9e37_79b9);
+        mixed as usize & (self.places.len() - 1)
+    }
+
+    /// Where the key of this number is, if it was touched.
+    pub(super) fn find(&self, number: u32) -> Option<usize> {
+        if self.locals.len() <= FEW {
+            return self.locals.iter().position(|local| local.number == number);
+        }
+        let mut slot = self.slot(number);
+        loop {
+            let place = (self.places[slot] as usize).checked_sub(1)?;
+            if self.locals[place].number == number {
+                return Some(place);
+            }
+            slot = (slot + 1) & (self.places.len() - 1);
+        }
+    }
+
+    /// The same, and if it was not touched, it is now.
+    pub(super) fn touch(&mut self, number: u32, cell: &'a Cell<V>) -> usize {
+        if let Some(place) = self.find(number) {
+            return place;
+        }
+        self.locals.push(Local {
+            number,
+            cell,
+            found: Known::No,
+            looks: false,
+            own: None,
+            pending: Known::No,
+            put: false,
+        });
+        let count = self.locals.len();
+        if count > FEW {
+            if count == FEW + 1 || self.places.len() < 2 * count {
+                let size = (4 * count).next_power_of_two().max(self.places.len());
+                self.places.clear();
+                self.places.resize(size, 0);
+                for place in 0..count {
+                    self.enter(place);
+                }
+            } else {
+                self.enter(count - 1);
+            }
+        }
+        count - 1
+    }
+
+    fn enter(&mut self, place: usize) {
+        let mut slot = self.slot(self.locals[place].number);
+        while self.places[slot] != 0 {
+            slot = (slot + 1) & (self.places.len() - 1);
+        }
+        self.places[slot] = place as u32 + 1;
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.locals.len()
+    }
+
+    pub(super) fn get(&self, place: usize) -> &Local<'a, V> {
+        &self.locals[place]
+    }
+
+    pub(super) fn get_mut(&mut self, place: usize) -> &mut Local<'a, V> {
+        &mut self.locals[place]
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Local<'a, V>> {
+        self.locals.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Local<'a, V>> {
+        self.locals.iter_mut()
+    }
+}

@@ -1,0 +1,352 @@
+//! What a transaction sees while others that come before it may not have run yet.
+
+use std::{
+    cell::{Cell, RefCell},
+    ops::{Bound, ControlFlow},
+};
+
+use pleach_dtt::AccessSet;
+
+use super::{Shared, locals::Locals};
+use crate::{
+    error::{AccessKind, Undeclared},
+    execute::{Known, Trouble, allows, merge},
+    protocol::{
+        lifecycle::Until,
+        versions::{Check, Found, Question, Reader},
+    },
+    state::{State, is_empty_range},
+    sync::{Ordering, lock},
+    value::{Bounds, Delta, Value},
+    view::{StateView, sealed::Sealed},
+    vm::{Interrupt, Vm},
+};
+
+/// Why a view interrupted an attempt.
+pub(super) enum Halt {
+    /// It would do so serially too, if it saw the same.
+    Trouble(Trouble),
+    /// Something that the attempt has seen is no longer so.
+    Deceived,
+    /// What it wants to see is not there yet.
+    Pending(u32, Until),
+}
+
+/// What an attempt leaves beside its changes.
+pub(super) type Checks<V> = Vec<(u32, Check<<V as Value>::Amount>)>;
+
+/// A view for one attempt.
+pub(super) struct OptimisticView<'w, 'a, V: Vm, S> {
+    pub(super) shared: &'a Shared<'a, V, S>,
+    pub(super) reader: Reader,
+    pub(super) locals: &'w mut Locals<'a, V::Value>,
+    pub(super) checks: &'w mut Checks<V::Value>,
+    /// The sorted access set, if it is exact.
+    pub(super) declared: Option<&'a AccessSet<V::Key>>,
+    pub(super) halt: Option<Halt>,
+}
+
+impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
+    fn interrupt(&mut self, halt: Halt) -> Interrupt {
+        // The first reason counts if a VM goes on after an interrupt.
+        self.halt.get_or_insert(halt);
+        Interrupt::new()
+    }
+
+    /// The place of `key`, if it may be touched so.
+    fn place(&mut self, kind: AccessKind, key: &V::Key) -> Result<usize, Interrupt> {
+        let Reader {
+            transaction,
+            attempt,
+        } = self.reader;
+        if self.shared.lifecycle.is_deceived(transaction, attempt) {
+            return Err(self.interrupt(Halt::Deceived));
+        }
+        let (number, entry) = self.shared.keys.entry(key);
+        let place = self.locals.touch(number, entry.cell());
+        match self.declared {
+            Some(declared)
+                if !allows(declared, kind, key)
+                    && !(self.locals.get(place).put && kind != AccessKind::Write) =>
+            {
+                let key = format!("{key:?}");
+                let undeclared = Undeclared { access: kind, key };
+                Err(self.interrupt(Halt::Trouble(Trouble::Undeclared(undeclared))))
+            }
+            _ => Ok(place),
+        }
+    }
+
+    /// Sees to it that the value is known: as it is if the transaction `looks` at it, and as it probably is otherwise.
+    fn load(&mut self, place: usize, key: &V::Key, looks: bool) -> Result<(), Interrupt> {
+        let local = self.locals.get_mut(place);
+        if local.put || local.looks || (!looks && local.found.is_known()) {
+            return Ok(());
+        }
+        local.looks = looks;
+        let cell = local.cell;
+        let Reader {
+            transaction,
+            attempt,
+        } = self.reader;
+        let find = || {
+            let mut versions = lock(&cell.0);
+            if looks {
+                versions.look(transaction, attempt)
+            } else {
+                versions.glance(transaction)
+            }
+        };
+        let mut found = find();
+        if found == Found::Parent {
+            match self.shared.input.state.get(key) {
+                Ok(value) => lock(&cell.0).load(value),
+                Err(error) => {
+                    let trouble = Trouble::State(Box::new(error));
+                    return Err(self.interrupt(Halt::Trouble(trouble)));
+                }
+            }
+            found = find();
+        }
+        match found {
+            Found::Value(value) => self.found(place, value),
+            Found::Pending(on, until) => Err(self.interrupt(Halt::Pending(on, until))),
+            // It was just loaded.
+            Found::Parent => Err(self.interrupt(Halt::Deceived)),
+        }
+    }
+
+    /// Takes over what was found.
+    fn found(&mut self, place: usize, value: Option<V::Value>) -> Result<(), Interrupt> {
+        let local = self.locals.get_mut(place);
+        if local.found.is_known() {
+            // It has asked before it looked: what it was told must be true of what it sees now.
+            let number = local.number;
+            let mut checks = self.checks.iter().filter(|(other, _)| *other == number);
+            if !checks.all(|(_, check)| check.holds(value.as_ref())) {
+                return Err(self.retry());
+            }
+        }
+        local.found = Known::of(value);
+        local.pending = Known::No;
+        if let Some(own) = local.own.take() {
+            local.add(own);
+        }
+        Ok(())
+    }
+
+    /// Gives the attempt up: it has seen two things that were never so at once.
+    fn retry(&mut self) -> Interrupt {
+        let Reader {
+            transaction,
+            attempt,
+        } = self.reader;
+        let kept = self.shared.lifecycle.deceive(transaction, attempt);
+        debug_assert!(kept.is_none());
+        self.interrupt(Halt::Deceived)
+    }
+
+    fn ask(
+        &mut self,
+        kind: AccessKind,
+        key: &V::Key,
+        question: Question<<V::Value as Value>::Amount>,
+    ) -> Result<(usize, bool), Interrupt> {
+        let place = self.place(kind, key)?;
+        self.load(place, key, false)?;
+        let answer = self.locals.get(place).answer(question, self.checks);
+        Ok((place, answer))
+    }
+
+    fn write(&mut self, key: &V::Key, value: Option<V::Value>) -> Result<(), Interrupt> {
+        let place = self.place(AccessKind::Write, key)?;
+        let local = self.locals.get_mut(place);
+        local.pending = Known::of(value);
+        local.put = true;
+        Ok(())
+    }
+
+    /// What the transaction sees of a key that was written in this block.
+    fn ours(&mut self, key: &V::Key, number: u32) -> Result<Known<V::Value>, Interrupt> {
+        let cell = self.shared.keys.at(number).cell();
+        let place = self.locals.touch(number, cell);
+        self.load(place, key, true)?;
+        Ok(Known::of(self.locals.get(place).value().cloned()))
+    }
+
+    /// Merges what others wrote, what the transaction itself wrote, and the parent state.
+    fn scan(
+        &mut self,
+        (from, to): (Bound<&V::Key>, Bound<&V::Key>),
+        visit: &mut dyn FnMut(&V::Key, &V::Value) -> ControlFlow<()>,
+    ) -> Result<(), Interrupt> {
+        let shared = self.shared;
+        // ORDERING: Acquire, as all looks at it that forget something.
+        let settled = shared.settled.load(Ordering::Acquire);
+        let key_of = |number| shared.keys.key(number);
+        shared.scans.begin(self.reader, (from, to), settled, key_of);
+        // What it has added to has to be seen now.
+        for place in 0..self.locals.len() {
+            let local = self.locals.get(place);
+            let key = shared.keys.key(local.number);
+            if local.own.is_some() && (from, to).contains_key(key) {
+                self.load(place, key, true)?;
+            }
+        }
+        let mut own: Vec<(&V::Key, Option<V::Value>)> = self
+            .locals
+            .iter()
+            .filter(|local| local.put || local.own.is_some())
+            .map(|local| (shared.keys.key(local.number), local.value().cloned()))
+            .collect();
+        own.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        own.retain(|(key, _)| (from, to).contains_key(key));
+
+        let mut last = None;
+        let has_failed = Cell::new(false);
+        let mut wrapped = |key: &V::Key, value: &V::Value| {
+            if has_failed.get() {
+                return ControlFlow::Break(());
+            }
+            let flow = visit(key, value);
+            if flow.is_break() {
+                last = Some(key.clone());
+            }
+            flow
+        };
+        let state = shared.input.state;
+        let this = RefCell::new((&mut *self, None));
+        let mut own = own.into_iter().peekable();
+        let mut next = shared.scans.next((from, to));
+        let written = std::iter::from_fn(|| {
+            let mut guard = this.borrow_mut();
+            let (view, failed) = &mut *guard;
+            if failed.is_some() {
+                return None;
+            }
+            let is_own = match (own.peek(), &next) {
+                (None, None) => return None,
+                (Some((own, _)), Some((other, _))) => *own <= other,
+                (own, _) => own.is_some(),
+            };
+            if is_own {
+                let (key, value) = own.next()?;
+                if next.as_ref().is_some_and(|(other, _)| other == key) {
+                    next = following(shared, key, to);
+                }
+                return Some((key.clone(), Known::of(value)));
+            }
+            let (key, number) = next.take()?;
+            next = following(shared, &key, to);
+            match view.ours(&key, number) {
+                Ok(ours) => Some((key, ours)),
+                Err(interrupt) => {
+                    *failed = Some(interrupt);
+                    has_failed.set(true);
+                    None
+                }
+            }
+        });
+        let merged = merge(state, (from, to), written, &mut wrapped);
+        let (view, failed) = this.into_inner();
+        if let Some(last) = last {
+            shared.scans.end(view.reader, &last);
+        }
+        match (failed, merged) {
+            (Some(interrupt), _) => Err(interrupt),
+            (None, Ok(())) => Ok(()),
+            (None, Err(trouble)) => Err(view.interrupt(Halt::Trouble(trouble))),
+        }
+    }
+}
+
+/// The next key after `key` that was ever written.
+fn following<V: Vm, S>(
+    shared: &Shared<'_, V, S>,
+    key: &V::Key,
+    to: Bound<&V::Key>,
+) -> Option<(V::Key, u32)> {
+    let from = Bound::Excluded(key);
+    if is_empty_range(from, to) {
+        return None;
+    }
+    shared.scans.next((from, to))
+}
+
+/// `RangeBounds::contains` for a pair of bounds by reference.
+trait ContainsKey<K> {
+    fn contains_key(&self, key: &K) -> bool;
+}
+
+impl<K: Ord> ContainsKey<K> for (Bound<&K>, Bound<&K>) {
+    fn contains_key(&self, key: &K) -> bool {
+        std::ops::RangeBounds::<K>::contains(self, key)
+    }
+}
+
+impl<V: Vm, S> Sealed for OptimisticView<'_, '_, V, S> {}
+
+impl<V, S> StateView<V::Key, V::Value> for OptimisticView<'_, '_, V, S>
+where
+    V: Vm,
+    S: State<V::Key, V::Value>,
+{
+    fn get(&mut self, key: &V::Key) -> Result<Option<V::Value>, Interrupt> {
+        let place = self.place(AccessKind::Read, key)?;
+        self.load(place, key, true)?;
+        Ok(self.locals.get(place).value().cloned())
+    }
+
+    fn contains(&mut self, key: &V::Key) -> Result<bool, Interrupt> {
+        let (_, answer) = self.ask(AccessKind::Check, key, Question::Contains)?;
+        Ok(answer)
+    }
+
+    fn at_least(
+        &mut self,
+        key: &V::Key,
+        amount: <V::Value as Value>::Amount,
+    ) -> Result<bool, Interrupt> {
+        let (_, answer) = self.ask(AccessKind::Check, key, Question::AtLeast(amount))?;
+        Ok(answer)
+    }
+
+    fn put(&mut self, key: &V::Key, value: V::Value) -> Result<(), Interrupt> {
+        self.write(key, Some(value))
+    }
+
+    fn delete(&mut self, key: &V::Key) -> Result<(), Interrupt> {
+        self.write(key, None)
+    }
+
+    fn add_within(
+        &mut self,
+        key: &V::Key,
+        delta: Delta<<V::Value as Value>::Amount>,
+        bounds: Bounds<<V::Value as Value>::Amount>,
+    ) -> Result<bool, Interrupt> {
+        let (place, answer) = self.ask(AccessKind::Add, key, Question::Add(delta, bounds))?;
+        if answer {
+            self.locals.get_mut(place).add(delta);
+        }
+        Ok(answer)
+    }
+
+    fn range(
+        &mut self,
+        from: Bound<&V::Key>,
+        to: Bound<&V::Key>,
+        visit: &mut dyn FnMut(&V::Key, &V::Value) -> ControlFlow<()>,
+    ) -> Result<(), Interrupt> {
+        if let Some(declared) = self.declared
+            && !declared.allows_range((from, to))
+        {
+            let undeclared = Undeclared::range(from, to);
+            return Err(self.interrupt(Halt::Trouble(Trouble::Undeclared(undeclared))));
+        }
+        if is_empty_range(from, to) {
+            return Ok(());
+        }
+        self.scan((from, to), visit)
+    }
+}

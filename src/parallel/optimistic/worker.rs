@@ -1,0 +1,307 @@
+//! Runs transactions, and runs those again that were deceived.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::{
+    Kept, Shared,
+    commit::{Commit, Step},
+    locals::Locals,
+    view::{Checks, Halt, OptimisticView},
+};
+use crate::{
+    parallel::attempt::Attempted,
+    protocol::{
+        lifecycle::{Finished, Until},
+        ready::{Job, Working},
+        versions::Reader,
+    },
+    state::State,
+    sync::{Mutex, Ordering, lock},
+    vm::Vm,
+};
+
+pub(super) struct Worker<'a, 'b, V: Vm, S> {
+    shared: &'a Shared<'a, V, S>,
+    commit: &'a Mutex<Commit<'b, V>>,
+    number: usize,
+    scratch: V::Scratch,
+    locals: Locals<'a, V::Value>,
+    checks: Checks<V::Value>,
+    deceived: Vec<Reader>,
+    /// What became ready by what this worker did.
+    offers: Vec<u32>,
+}
+
+/// What becomes of a transaction that a worker has begun.
+enum Next {
+    /// The worker has it no more.
+    Left,
+    /// It makes another attempt.
+    Attempt(u32),
+}
+
+impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
+    pub(super) fn new(
+        shared: &'a Shared<'a, V, S>,
+        commit: &'a Mutex<Commit<'b, V>>,
+        number: usize,
+    ) -> Self {
+        Self {
+            shared,
+            commit,
+            number,
+            scratch: V::Scratch::default(),
+            locals: Locals::new(),
+            checks: Vec::new(),
+            deceived: Vec::new(),
+            offers: Vec::new(),
+        }
+    }
+
+    pub(super) fn work(&mut self, mut working: Working) {
+        while let Some((still, job)) = self.shared.ready.next(working) {
+            working = still;
+            let mut transaction = match job {
+                Job::Task(task) => task as u32,
+                Job::Transaction(transaction) => transaction,
+            };
+            loop {
+                self.run(transaction);
+                if self.offers.is_empty() {
+                    break;
+                }
+                // The lowest holds up the others.
+                self.offers.sort_unstable();
+                transaction = self.offers[0];
+                self.shared.ready.offer(&working, &self.offers[1..]);
+                self.offers.clear();
+            }
+        }
+    }
+
+    /// Runs a transaction, until an attempt stands or has to wait.
+    fn run(&mut self, transaction: u32) {
+        let shared = self.shared;
+        let Some((mut attempt, mut kept)) = shared.lifecycle.begin(transaction) else {
+            return;
+        };
+        loop {
+            if shared.input.is_cancelled() {
+                shared.ready.stop();
+                return;
+            }
+            let next = match self.latest_guess(transaction, &kept) {
+                Some(on) => self.wait(transaction, &mut kept, on, Until::Done),
+                None => self.attempt(transaction, attempt, &mut kept),
+            };
+            match next {
+                Next::Left => return,
+                Next::Attempt(number) => attempt = number,
+            }
+        }
+    }
+
+    /// The latest transaction before this one that will write something that it will look at, as far as is known.
+    fn latest_guess(&self, transaction: u32, kept: &Kept<V>) -> Option<u32> {
+        let pending = |number: &u32| {
+            let versions = lock(&self.shared.keys.at(*number).cell().0);
+            versions.pending(transaction)
+        };
+        kept.looked.iter().filter_map(pending).max()
+    }
+
+    fn wait(&mut self, transaction: u32, kept: &mut Kept<V>, on: u32, until: Until) -> Next {
+        let lifecycle = &self.shared.lifecycle;
+        if lifecycle.wait(transaction, std::mem::take(kept), on, until) {
+            return Next::Left;
+        }
+        self.begin(transaction, kept)
+    }
+
+    fn begin(&self, transaction: u32, kept: &mut Kept<V>) -> Next {
+        match self.shared.lifecycle.begin(transaction) {
+            Some((attempt, last)) => {
+                *kept = last;
+                Next::Attempt(attempt)
+            }
+            None => Next::Left,
+        }
+    }
+
+    fn attempt(&mut self, transaction: u32, attempt: u32, kept: &mut Kept<V>) -> Next {
+        let shared = self.shared;
+        let input = shared.input;
+        self.locals.clear();
+        self.checks.clear();
+        let declared = shared.declared.get(transaction as usize);
+        let mut view = OptimisticView {
+            shared,
+            reader: Reader {
+                transaction,
+                attempt,
+            },
+            locals: &mut self.locals,
+            checks: &mut self.checks,
+            declared: declared.and_then(Option::as_ref),
+            halt: None,
+        };
+        let subject = &input.transactions[transaction as usize];
+        let scratch = &mut self.scratch;
+        let returned = catch_unwind(AssertUnwindSafe(|| {
+            input.vm.execute(subject, &mut view, scratch)
+        }));
+        let halt = view.halt.take();
+        if returned.is_err() {
+            // A panic may have left anything there.
+            self.scratch = V::Scratch::default();
+        }
+        kept.looked.clear();
+        let looks = self.locals.iter().filter(|local| local.looks);
+        kept.looked.extend(looks.map(|local| local.number));
+        let trouble = match halt {
+            Some(Halt::Pending(on, until)) => {
+                self.guess(transaction, kept);
+                return self.wait(transaction, kept, on, until);
+            }
+            None if shared.lifecycle.is_deceived(transaction, attempt) => {
+                return self.again(transaction, kept);
+            }
+            Some(Halt::Deceived) => return self.again(transaction, kept),
+            Some(Halt::Trouble(trouble)) => Some(trouble),
+            None => None,
+        };
+        let attempted = Attempted::new(trouble, returned, input.on_undeclared);
+        self.publish(transaction, kept, &attempted);
+        kept.attempted = Some(attempted);
+        kept.checks.clone_from(&self.checks);
+        match shared.lifecycle.finish(transaction, std::mem::take(kept)) {
+            Finished::Done(woken) => {
+                self.offers.extend(woken);
+                self.advance();
+                Next::Left
+            }
+            Finished::Again(attempt, last) => {
+                *kept = last;
+                self.mark(transaction, kept);
+                Next::Attempt(attempt)
+            }
+        }
+    }
+
+    /// Ends an attempt that is known to be deceived.
+    fn again(&mut self, transaction: u32, kept: &mut Kept<V>) -> Next {
+        self.guess(transaction, kept);
+        match self
+            .shared
+            .lifecycle
+            .finish(transaction, std::mem::take(kept))
+        {
+            Finished::Again(attempt, last) => {
+                *kept = last;
+                Next::Attempt(attempt)
+            }
+            Finished::Done(woken) => {
+                // A view says so only after the lifecycle does; with nothing attempted, the commit ends here.
+                debug_assert!(false, "nobody deceived it");
+                self.offers.extend(woken);
+                Next::Left
+            }
+        }
+    }
+
+    /// Makes what a given up attempt has written so far known as a guess, so that others wait for it.
+    fn guess(&mut self, transaction: u32, kept: &mut Kept<V>) {
+        for local in self.locals.iter() {
+            if local.put || local.own.is_some() {
+                lock(&local.cell.0).guess(transaction, !local.put);
+                kept.written.push(local.number);
+            }
+        }
+        kept.written.sort_unstable();
+        kept.written.dedup();
+        self.mark(transaction, kept);
+    }
+
+    /// Marks the versions that a transaction has as guesses.
+    fn mark(&self, transaction: u32, kept: &Kept<V>) {
+        for number in &kept.written {
+            lock(&self.shared.keys.at(*number).cell().0).guess(transaction, false);
+        }
+    }
+
+    /// Leaves the changes of an attempt for others, and takes back what the one before left and this one does not.
+    fn publish(&mut self, transaction: u32, kept: &mut Kept<V>, attempted: &Attempted<V>) {
+        let shared = self.shared;
+        // ORDERING: Acquire, so that what is forgotten by this is there already.
+        let settled = shared.settled.load(Ordering::Acquire);
+        let before = std::mem::take(&mut kept.written);
+        if attempted.leaves_changes() {
+            for local in self.locals.iter_mut() {
+                let Some(change) = local.change() else {
+                    continue;
+                };
+                let mut versions = lock(&local.cell.0);
+                if !versions.is_known_to_scans() {
+                    drop(versions);
+                    let key = shared.keys.key(local.number);
+                    let note = |reader| lock(&local.cell.0).note(reader);
+                    shared.scans.tell(self.number, key, local.number, note);
+                    versions = lock(&local.cell.0);
+                    versions.known_to_scans();
+                }
+                versions.tidy(settled);
+                versions.publish(transaction, Some(change), &mut self.deceived);
+                drop(versions);
+                kept.written.push(local.number);
+            }
+        }
+        for number in before {
+            let local = self.locals.find(number).map(|place| self.locals.get(place));
+            let is_written = local.is_some_and(|local| local.put || local.own.is_some());
+            if !(is_written && attempted.leaves_changes()) {
+                let mut versions = lock(&shared.keys.at(number).cell().0);
+                versions.publish(transaction, None, &mut self.deceived);
+            }
+        }
+        self.recall();
+    }
+
+    /// Has those attempts made again that were deceived.
+    fn recall(&mut self) {
+        let shared = self.shared;
+        while let Some(Reader {
+            transaction,
+            attempt,
+        }) = self.deceived.pop()
+        {
+            if let Some(kept) = shared.lifecycle.deceive(transaction, attempt) {
+                self.mark(transaction, &kept);
+                shared.lifecycle.release(transaction, kept);
+                self.offers.push(transaction);
+            }
+        }
+    }
+
+    /// Commits what can be committed.
+    fn advance(&mut self) {
+        let shared = self.shared;
+        let commit = self.commit;
+        shared.turn.take(|| {
+            let mut commit = lock(commit);
+            loop {
+                let step = commit.step(shared, &mut self.deceived, &mut self.offers);
+                match step {
+                    Step::Wait => break,
+                    // Before the next one is looked at: it may be among them.
+                    Step::Go => self.recall(),
+                    Step::Refused(transaction, kept) => {
+                        self.mark(transaction, &kept);
+                        shared.lifecycle.release(transaction, kept);
+                        self.offers.push(transaction);
+                        break;
+                    }
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,189 @@
+//! Numbers for keys that nobody knew beforehand, given by many threads at once.
+//!
+//! A key that is touched for the first time gets an entry, and every later touch finds the same one. Nothing is ever taken
+//! away, so finding takes no lock: a hash, a cache line of slots, and the entry that the matching slot names.
+//!
+//! Slots stand in buckets. A key goes into the first empty slot of its bucket; if there is none, into its bucket in the next
+//! table, which is larger. As slots never become empty again, who finds an empty slot knows that the key is nowhere yet.
+
+use std::{
+    collections::BTreeMap,
+    hash::{BuildHasher, Hash},
+};
+
+use foldhash::fast::RandomState;
+
+use super::handoff::Handoff;
+use crate::sync::{AtomicU32, AtomicU64, Mutex, OnceLock, Ordering, lock};
+
+/// Models have buckets that are full sooner.
+const SLOTS: usize = if cfg!(pleach_loom) { 2 } else { 8 };
+/// Entries are made so many at a time.
+const BLOCK: usize = if cfg!(pleach_loom) { 2 } else { 128 };
+/// Each table has twice the buckets of the one before. Keys that hash badly end up in a map behind a lock.
+const TABLES: usize = if cfg!(pleach_loom) { 2 } else { 9 };
+/// Each list of blocks is as long as all before it together, but for the first.
+const LISTS: usize = 27;
+
+/// ORDERING: see `Keys::entry`. Weaker, a reader could find an entry without its key: model `keys` fails on this mutant.
+const PUBLISH: Ordering = if cfg!(mutant = "relaxed_key") {
+    Ordering::Relaxed
+} else {
+    Ordering::Release
+};
+
+/// Keys, and a `C` for each.
+#[derive(Debug)]
+pub struct Keys<K, C> {
+    tables: [OnceLock<Box<[Bucket]>>; TABLES],
+    /// In how many bits the buckets of the first table are numbered.
+    bits: u32,
+    lists: [OnceLock<Box<[Block<K, C>]>>; LISTS],
+    /// How many entries have been begun.
+    taken: AtomicU32,
+    /// Those for which all their buckets were full.
+    others: Mutex<BTreeMap<K, u32>>,
+    /// Seeded anew in every process, so that nobody can prepare keys that collide. No result depends on it.
+    hasher: RandomState,
+}
+
+type Block<K, C> = OnceLock<Box<[Entry<K, C>]>>;
+
+/// One cache line: in each slot the number of an entry, plus one, and half of its key's hash.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Bucket([AtomicU64; SLOTS]);
+
+impl Bucket {
+    fn new() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
+
+/// A key, and what belongs to it.
+#[derive(Debug)]
+pub struct Entry<K, C> {
+    key: Handoff<K>,
+    cell: C,
+}
+
+impl<K, C> Entry<K, C> {
+    /// What belongs to the key.
+    pub fn cell(&self) -> &C {
+        &self.cell
+    }
+}
+
+impl<K: Hash + Ord + Clone + Send + Sync, C: Default> Keys<K, C> {
+    /// No keys yet; made for about so many.
+    #[must_use]
+    pub fn new(expected: usize) -> Self {
+        let buckets = (expected / 4).clamp(1, 1 << 20).next_power_of_two();
+        Self {
+            tables: std::array::from_fn(|_| OnceLock::new()),
+            bits: buckets.trailing_zeros(),
+            lists: std::array::from_fn(|_| OnceLock::new()),
+            taken: AtomicU32::new(0),
+            others: Mutex::new(BTreeMap::new()),
+            hasher: RandomState::default(),
+        }
+    }
+
+    /// The entry of `key` and its number, whether somebody has asked for it before or not.
+    pub fn entry(&self, key: &K) -> (u32, &Entry<K, C>) {
+        let hash = self.hasher.hash_one(key);
+        let tag = hash & !u64::from(u32::MAX);
+        let mut mine = None;
+        for (number, table) in self.tables.iter().enumerate() {
+            let bits = self.bits + number as u32;
+            let table = table.get_or_init(|| (0..1_usize << bits).map(|_| Bucket::new()).collect());
+            let bucket = &table[hash as usize & ((1 << bits) - 1)];
+            for slot in &bucket.0 {
+                // ORDERING: Acquire, here and below, pairs with the Release of who filled the slot: the entry that it
+                // names, with its key, was there before.
+                let mut word = slot.load(Ordering::Acquire);
+                if word == 0 {
+                    let index = *mine.get_or_insert_with(|| self.begin(key));
+                    let filled = tag | u64::from(index + 1);
+                    match slot.compare_exchange(0, filled, PUBLISH, Ordering::Acquire) {
+                        Ok(_) => return (index, self.at(index)),
+                        Err(other) => word = other,
+                    }
+                }
+                if word & !u64::from(u32::MAX) == tag {
+                    let index = word as u32 - 1;
+                    let entry = self.at(index);
+                    // SAFETY: The slot was filled after the key was (see above).
+                    if unsafe { entry.key.get() } == Some(key) {
+                        return (index, entry);
+                    }
+                }
+            }
+        }
+        let mut others = lock(&self.others);
+        let index = match others.get(key) {
+            Some(index) => *index,
+            None => {
+                let index = mine.unwrap_or_else(|| self.begin(key));
+                others.insert(key.clone(), index);
+                index
+            }
+        };
+        (index, self.at(index))
+    }
+
+    /// An entry for `key` that nobody knows of yet. If it stays so, because somebody else was faster, it is lost.
+    fn begin(&self, key: &K) -> u32 {
+        // ORDERING: Relaxed. It hands out numbers.
+        let index = self.taken.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: The number is this thread's alone, until a slot names it.
+        unsafe { self.at(index).key.fill(key.clone()) };
+        index
+    }
+
+    /// The entry of this number, which was handed out before.
+    pub fn at(&self, index: u32) -> &Entry<K, C> {
+        let (list, block, place) = place(index);
+        let blocks =
+            self.lists[list].get_or_init(|| (0..length(list)).map(|_| OnceLock::new()).collect());
+        let entries = blocks[block].get_or_init(|| {
+            let entries = (0..BLOCK).map(|_| Entry {
+                key: Handoff::new(),
+                cell: C::default(),
+            });
+            entries.collect()
+        });
+        &entries[place]
+    }
+
+    /// The key of this number, which a call of [`entry`](Self::entry) gave.
+    pub fn key(&self, index: u32) -> &K {
+        // SAFETY: Numbers come from `entry`, which has seen the key, and whoever got one from another thread got it after
+        // that.
+        let key = unsafe { self.at(index).key.get() };
+        key.expect("the number was given for a key")
+    }
+
+    /// All keys and what belongs to them, in no particular order. Some are there twice if threads met; then all but one are
+    /// as they were made.
+    pub fn into_entries(self) -> impl Iterator<Item = (K, C)> {
+        let lists = self.lists.into_iter().filter_map(OnceLock::into_inner);
+        let blocks = lists.flatten().filter_map(OnceLock::into_inner);
+        let entries = blocks.flatten();
+        entries.filter_map(|entry| Some((entry.key.into_inner()?, entry.cell)))
+    }
+}
+
+/// How many blocks a list has.
+fn length(list: usize) -> usize {
+    1 << list.saturating_sub(1)
+}
+
+/// The list, the block in it and the place in that of an entry.
+fn place(index: u32) -> (usize, usize, usize) {
+    let (block, place) = (index as usize / BLOCK, index as usize % BLOCK);
+    match block.checked_ilog2() {
+        None => (0, 0, place),
+        Some(bits) => (bits as usize + 1, block - (1 << bits), place),
+    }
+}

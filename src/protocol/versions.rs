@@ -1,0 +1,436 @@
+//! What one key holds for each transaction of a block, while they run in any order.
+//!
+//! Each transaction that changed the key has a version; what a transaction sees is the latest version before it. Adds are
+//! versions too, on top of whatever is below. Who looks at a value is noted, and a change that alters what it saw names it:
+//! nobody has to look twice to find out that nothing happened. What a transaction only asks of a value, or adds to it, is
+//! not noted: such questions are asked again when it is committed, see [`Question`].
+//!
+//! All of this is behind one lock a key, held for some nanoseconds. A transaction touches its keys one by one, so
+//! nobody ever waits for more than one.
+
+use smallvec::SmallVec;
+
+use super::lifecycle::Until;
+use crate::{
+    execute::{Known, number},
+    value::{Bounds, Delta, Value},
+};
+
+/// Beyond so many, versions and readers that are final are forgotten.
+const MANY: usize = 8;
+
+/// What a transaction made of a key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change<V: Value> {
+    /// It has this value, or none.
+    Put(Option<V>),
+    /// It has this much more, or less.
+    Add(Delta<V::Amount>),
+}
+
+/// What a transaction sees of a key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Found<V> {
+    /// This value, or none.
+    Value(Option<V>),
+    /// What the parent state holds, which nobody has said yet.
+    Parent,
+    /// Something that another transaction is about to say.
+    Pending(u32, Until),
+}
+
+/// An attempt at a transaction that has looked at the value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reader {
+    /// The transaction.
+    pub transaction: u32,
+    /// Which attempt.
+    pub attempt: u32,
+}
+
+/// Something asked of a value, to which many values may have the same answer.
+#[derive(Clone, Copy, Debug)]
+pub enum Question<A> {
+    /// Whether there is a value.
+    Contains,
+    /// Whether the number is at least this.
+    AtLeast(A),
+    /// Whether this can be added to it, so that it lies within the bounds then.
+    Add(Delta<A>, Bounds<A>),
+}
+
+/// A question, and the answer that an attempt went on with.
+#[derive(Clone, Copy, Debug)]
+pub struct Check<A> {
+    /// What the transaction had added to the key by itself before it asked.
+    pub own: Option<Delta<A>>,
+    /// What it asked.
+    pub question: Question<A>,
+    /// What it was told.
+    pub answer: bool,
+}
+
+/// Whose guesses are as good as what is certain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trusting {
+    Nobody,
+    /// Those who only add.
+    Adds,
+    All,
+}
+
+impl Trusting {
+    fn trusts(self, adds: bool) -> bool {
+        match self {
+            Trusting::Nobody => false,
+            Trusting::Adds => adds,
+            Trusting::All => true,
+        }
+    }
+}
+
+/// The versions of one key.
+#[derive(Debug)]
+pub struct Versions<V: Value> {
+    /// The value below all versions.
+    base: Known<V>,
+    /// Whether a committed transaction has changed it.
+    is_changed: bool,
+    /// Whether scans have been told that it has versions.
+    is_known_to_scans: bool,
+    /// By transaction.
+    versions: SmallVec<[Version<V>; 2]>,
+    /// By transaction, each once.
+    readers: SmallVec<[Reader; 4]>,
+    /// How many attempts were wasted on it.
+    pub(crate) conflicts: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Version<V: Value> {
+    transaction: u32,
+    /// Whether the transaction is to be executed again, or has not been yet: what it will make of the key is a guess.
+    is_guess: bool,
+    /// `None` if it has said nothing yet, and others still see what is below.
+    change: Option<Change<V>>,
+    /// Whether it is expected to add to the key, not to put something there.
+    adds: bool,
+}
+
+impl<V: Value> Default for Versions<V> {
+    fn default() -> Self {
+        Self {
+            base: Known::No,
+            is_changed: false,
+            is_known_to_scans: false,
+            versions: SmallVec::new(),
+            readers: SmallVec::new(),
+            conflicts: 0,
+        }
+    }
+}
+
+impl<V: Value> Versions<V> {
+    /// Says what the parent state holds.
+    pub fn load(&mut self, value: Option<V>) {
+        // Somebody may have been faster, and a commit have built on that.
+        if !self.base.is_known() {
+            self.base = Known::of(value);
+        }
+    }
+
+    /// What a transaction sees, which this attempt relies on: if it changes, the attempt is named.
+    pub fn look(&mut self, transaction: u32, attempt: u32) -> Found<V> {
+        let found = self.below(transaction, Trusting::Nobody);
+        if matches!(found, Found::Value(_)) {
+            self.note(Reader {
+                transaction,
+                attempt,
+            });
+        }
+        found
+    }
+
+    /// Notes that an attempt relies on what is there.
+    pub fn note(&mut self, reader: Reader) {
+        match self.reader(reader.transaction) {
+            // A later attempt may have been noted already.
+            Ok(at) => self.readers[at].attempt = self.readers[at].attempt.max(reader.attempt),
+            Err(at) => self.readers.insert(at, reader),
+        }
+    }
+
+    /// Whether scans know that the key has versions. If not, they have to be told before the first one is published.
+    #[must_use]
+    pub fn is_known_to_scans(&self) -> bool {
+        self.is_known_to_scans
+    }
+
+    /// Says that scans have been told.
+    pub fn known_to_scans(&mut self) {
+        self.is_known_to_scans = true;
+    }
+
+    /// What a transaction probably sees: good enough to ask questions that will be asked again.
+    pub fn glance(&mut self, transaction: u32) -> Found<V> {
+        self.below(transaction, Trusting::Adds)
+    }
+
+    /// The transaction that a look would have to wait for.
+    #[must_use]
+    pub fn pending(&self, transaction: u32) -> Option<u32> {
+        let below = &self.versions[..self.at(transaction)];
+        for version in below.iter().rev() {
+            if version.is_guess {
+                return Some(version.transaction);
+            }
+            if matches!(version.change, Some(Change::Put(_))) {
+                break;
+            }
+        }
+        None
+    }
+
+    /// Where the version of `transaction` is, or would be.
+    fn at(&self, transaction: u32) -> usize {
+        // Most come in order.
+        match self.versions.last() {
+            Some(last) if last.transaction >= transaction => self
+                .versions
+                .partition_point(|version| version.transaction < transaction),
+            _ => self.versions.len(),
+        }
+    }
+
+    fn reader(&self, transaction: u32) -> Result<usize, usize> {
+        match self.readers.last() {
+            Some(last) if last.transaction >= transaction => self
+                .readers
+                .binary_search_by_key(&transaction, |reader| reader.transaction),
+            _ => Err(self.readers.len()),
+        }
+    }
+
+    /// The value that `transaction` sees, unless it has to wait for a version before it.
+    fn below(&self, transaction: u32, trusting: Trusting) -> Found<V> {
+        let below = &self.versions[..self.at(transaction)];
+        let mut adds = below.len();
+        let mut value = None;
+        for (at, version) in below.iter().enumerate().rev() {
+            if version.is_guess && !trusting.trusts(version.adds) {
+                return Found::Pending(version.transaction, Until::Done);
+            }
+            if let Some(Change::Put(put)) = &version.change {
+                value = Some(put.clone());
+                break;
+            }
+            adds = at;
+        }
+        let mut value = match (value, &self.base) {
+            (Some(value), _) => value,
+            (None, Known::No) => return Found::Parent,
+            (None, base) => base.as_option().cloned(),
+        };
+        for version in &below[adds..] {
+            if let Some(change @ Change::Add(_)) = &version.change {
+                match change.apply(value.as_ref()) {
+                    Some(sum) => value = sum,
+                    None if trusting == Trusting::Adds => {}
+                    // Only until it is committed: it then adds something else, or something before it changes.
+                    None => return Found::Pending(version.transaction, Until::Settled),
+                }
+            }
+        }
+        Found::Value(value)
+    }
+
+    /// Puts the version of a transaction in the place of the one that it has: `None` is none. Names those who have seen
+    /// what is no longer so.
+    pub fn publish(
+        &mut self,
+        transaction: u32,
+        change: Option<Change<V>>,
+        deceived: &mut Vec<Reader>,
+    ) {
+        let at = self.at(transaction);
+        let is_there = self
+            .versions
+            .get(at)
+            .is_some_and(|version| version.transaction == transaction);
+        let before = if is_there {
+            self.versions[at].change.take()
+        } else {
+            None
+        };
+        let rest = at + usize::from(is_there);
+        let affected = self.affected(transaction, rest);
+        if !affected.is_empty() && self.differs(transaction, before.as_ref(), change.as_ref()) {
+            self.conflicts = self.conflicts.saturating_add(affected.len() as u32);
+            // They look again if they still want to know.
+            deceived.extend(self.readers.drain(affected));
+        }
+        match change {
+            Some(change) => {
+                let version = Version {
+                    transaction,
+                    is_guess: false,
+                    adds: matches!(change, Change::Add(_)),
+                    change: Some(change),
+                };
+                if is_there {
+                    self.versions[at] = version;
+                } else {
+                    self.versions.insert(at, version);
+                }
+            }
+            None if is_there => drop(self.versions.remove(at)),
+            None => {}
+        }
+    }
+
+    /// The readers after `transaction`, up to the next one that puts a value: versions from `rest` on are later ones.
+    fn affected(&self, transaction: u32, rest: usize) -> std::ops::Range<usize> {
+        if cfg!(mutant = "no_invalidation") {
+            return 0..0;
+        }
+        match self.readers.last() {
+            Some(last) if last.transaction > transaction => {}
+            _ => return 0..0,
+        }
+        let first = self
+            .readers
+            .partition_point(|reader| reader.transaction <= transaction);
+        let put = self.versions[rest..]
+            .iter()
+            .find(|version| matches!(version.change, Some(Change::Put(_))));
+        let end = put.map_or(self.readers.len(), |put| {
+            self.readers
+                .partition_point(|reader| reader.transaction <= put.transaction)
+        });
+        first..end.max(first)
+    }
+
+    /// Whether those after `transaction` see something else if it makes this of the key instead of that.
+    fn differs(
+        &self,
+        transaction: u32,
+        before: Option<&Change<V>>,
+        after: Option<&Change<V>>,
+    ) -> bool {
+        if before == after {
+            return false;
+        }
+        if let (Some(Change::Put(_)), Some(Change::Put(_))) = (before, after) {
+            return true;
+        }
+        let Found::Value(below) = self.below(transaction, Trusting::All) else {
+            return true;
+        };
+        let seen = |change: Option<&Change<V>>| match change {
+            None => Some(below.clone()),
+            Some(change) => change.apply(below.as_ref()),
+        };
+        let (before, after) = (seen(before), seen(after));
+        before.is_none() || before != after
+    }
+
+    /// Lets others wait for what a transaction will make of the key.
+    pub fn guess(&mut self, transaction: u32, adds: bool) {
+        let at = self.at(transaction);
+        match self.versions.get_mut(at) {
+            Some(version) if version.transaction == transaction => version.is_guess = true,
+            _ => self.versions.insert(
+                at,
+                Version {
+                    transaction,
+                    is_guess: true,
+                    change: None,
+                    adds,
+                },
+            ),
+        }
+    }
+
+    /// Forgets the versions of transactions before `settled`, all of which are committed, but for what they come to.
+    pub fn settle(&mut self, settled: u32) {
+        let count = self.at(settled);
+        for version in self.versions.drain(..count) {
+            // It is what the transaction was committed with.
+            let Some(change) = version.change else {
+                continue;
+            };
+            if let Some(value) = change.apply(self.base.as_option()) {
+                self.base = Known::of(value);
+                self.is_changed = true;
+            }
+        }
+    }
+
+    /// Forgets what nobody needs any more, if there is much of it.
+    pub fn tidy(&mut self, settled: u32) {
+        if self.versions.len() > MANY {
+            self.settle(settled);
+        }
+        if self.readers.len() > MANY {
+            let count = self
+                .readers
+                .partition_point(|reader| reader.transaction < settled);
+            self.readers.drain(..count);
+        }
+    }
+
+    /// Asks again what `transaction` has asked. All before it are committed.
+    pub fn holds(&mut self, transaction: u32, check: &Check<V::Amount>) -> bool {
+        self.settle(transaction);
+        let holds = self.base.is_known() && check.holds(self.base.as_option());
+        if !holds {
+            self.conflicts = self.conflicts.saturating_add(1);
+        }
+        holds
+    }
+
+    /// What committed transactions made of it, if they did.
+    pub(crate) fn into_changed(mut self, settled: u32) -> Option<Known<V>> {
+        self.settle(settled);
+        self.is_changed.then_some(self.base)
+    }
+}
+
+impl<V: Value> Change<V> {
+    /// What it makes of a value: `None` if nothing can be added to that.
+    pub(crate) fn apply(&self, value: Option<&V>) -> Option<Option<V>> {
+        match self {
+            Change::Put(put) => Some(put.clone()),
+            Change::Add(delta) => {
+                let sum = delta.apply(number(value)?)?;
+                Some(V::from_amount(sum))
+            }
+        }
+    }
+}
+
+impl<A: crate::value::Amount> Question<A> {
+    /// The answer for a value.
+    pub(crate) fn ask<V: Value<Amount = A>>(&self, value: Option<&V>) -> bool {
+        match self {
+            Question::Contains => value.is_some(),
+            Question::AtLeast(amount) => number(value).is_some_and(|number| number >= *amount),
+            Question::Add(delta, bounds) => number(value)
+                .and_then(|number| delta.apply(number))
+                .is_some_and(|sum| bounds.contains(sum)),
+        }
+    }
+}
+
+impl<A: crate::value::Amount> Check<A> {
+    /// Whether the answer is the same for this value.
+    pub(crate) fn holds<V: Value<Amount = A>>(&self, value: Option<&V>) -> bool {
+        match self.own {
+            None => self.question.ask(value) == self.answer,
+            Some(own) => {
+                let own = Change::<V>::Add(own).apply(value);
+                own.is_some_and(|value| self.question.ask(value.as_ref()) == self.answer)
+            }
+        }
+    }
+}
