@@ -67,6 +67,19 @@ pub enum Finished<T> {
     Again(u32, T),
 }
 
+/// What was taken of a transaction that is to be committed.
+#[derive(Debug)]
+pub struct Taken<T> {
+    /// How many attempts there were.
+    pub attempts: u32,
+    /// What the last one left.
+    pub kept: T,
+    /// Whether it is settled by that.
+    pub is_settled: bool,
+    /// Who waited for that and is ready now.
+    pub woken: Vec<u32>,
+}
+
 impl<T: Default> Lifecycle<T> {
     /// So many transactions, all ready.
     #[must_use]
@@ -197,15 +210,31 @@ impl<T: Default> Lifecycle<T> {
         state.kept = kept;
     }
 
-    /// Takes what the last attempt at a transaction left, to commit it: it and the number of attempts. `None` if it is not
-    /// done. All before it are settled.
-    pub fn take(&self, transaction: u32) -> Option<(u32, T)> {
+    /// Takes what the last attempt at a transaction left, to commit it. `None` if it is not done. All before it are settled;
+    /// and so is it now, if what it left is `final`. Otherwise [`settle`](Self::settle) or [`refuse`](Self::refuse) follows.
+    pub fn take(&self, transaction: u32, is_final: impl Fn(&T) -> bool) -> Option<Taken<T>> {
         let mut state = lock(&self.slot(transaction).state);
         if state.phase != Phase::Done {
             return None;
         }
-        state.phase = Phase::Settling;
-        Some((state.attempt, std::mem::take(&mut state.kept)))
+        let is_settled = is_final(&state.kept);
+        state.phase = if is_settled {
+            Phase::Settled
+        } else {
+            Phase::Settling
+        };
+        let mut taken = Taken {
+            attempts: state.attempt,
+            kept: std::mem::take(&mut state.kept),
+            is_settled,
+            woken: Vec::new(),
+        };
+        if is_settled {
+            let waiting = std::mem::take(&mut state.waiting);
+            drop(state);
+            taken.woken = self.wake(waiting);
+        }
+        Some(taken)
     }
 
     /// Says that a transaction that was taken cannot be committed like that after all; [`release`](Self::release) follows.

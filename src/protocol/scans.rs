@@ -57,20 +57,34 @@ impl<K: Ord + Clone> Scans<K> {
         }
     }
 
-    /// Notes that `key`, of this number, is about to have its first version. Gives those to `note` who have scanned over it.
-    pub fn tell(&self, worker: usize, key: &K, number: u32, note: impl FnMut(Reader)) {
+    /// Notes that keys of these numbers are about to have their first versions. Gives each to `note` with those who have
+    /// scanned over it. `key` tells the key of a number.
+    pub fn tell<'k>(
+        &self,
+        worker: usize,
+        numbers: &[u32],
+        key: impl Fn(u32) -> &'k K,
+        mut note: impl FnMut(u32, Reader),
+    ) where
+        K: 'k,
+    {
         {
             let mut notes = lock(&self.notes[worker]);
             if !notes.is_scanned || cfg!(mutant = "silent_phantom") {
-                notes.written.push(number);
+                notes.written.extend_from_slice(numbers);
                 return;
             }
         }
         let mut state = lock(&self.state);
-        state.written.insert(key.clone(), number);
-        let scans = state.scans.iter();
-        let over = scans.filter(|scan| (scan.from.as_ref(), scan.to.as_ref()).contains(key));
-        over.map(|scan| scan.reader).for_each(note);
+        for number in numbers {
+            let key = key(*number);
+            state.written.insert(key.clone(), *number);
+            for scan in &state.scans {
+                if (scan.from.as_ref(), scan.to.as_ref()).contains(key) {
+                    note(*number, scan.reader);
+                }
+            }
+        }
     }
 
     /// Begins a scan: from now on, whoever gives a key of the range its first version notes `reader` there. `key` tells the key

@@ -99,9 +99,9 @@ pub struct Versions<V: Value> {
     /// Whether scans have been told that it has versions.
     is_known_to_scans: bool,
     /// By transaction.
-    versions: SmallVec<[Version<V>; 2]>,
+    versions: SmallVec<[Version<V>; 1]>,
     /// By transaction, each once.
-    readers: SmallVec<[Reader; 4]>,
+    readers: SmallVec<[Reader; 2]>,
     /// How many attempts were wasted on it.
     pub(crate) conflicts: u32,
 }
@@ -366,8 +366,12 @@ impl<V: Value> Versions<V> {
         }
     }
 
-    /// Forgets what nobody needs any more, if there is much of it.
-    pub fn tidy(&mut self, settled: u32) {
+    /// Forgets what nobody needs any more, if there is much of it: `settled` tells how many transactions are committed.
+    pub fn tidy(&mut self, settled: impl FnOnce() -> u32) {
+        if self.versions.len().max(self.readers.len()) <= MANY {
+            return;
+        }
+        let settled = settled();
         if self.versions.len() > MANY {
             self.settle(settled);
         }

@@ -3,7 +3,7 @@
 use super::{Attempted, Kept, Shared};
 use crate::{
     execute::{Fold, Settled},
-    protocol::versions::Reader,
+    protocol::{lifecycle::Taken, versions::Reader},
     state::State,
     sync::{Ordering, lock},
     vm::Vm,
@@ -65,7 +65,14 @@ impl<'a, V: Vm> Commit<'a, V> {
             return self.stop(shared);
         };
         let number = index as u32;
-        let Some((attempts, mut kept)) = shared.lifecycle.take(number) else {
+        let taken = shared.lifecycle.take(number, |kept| kept.checks.is_empty());
+        let Some(Taken {
+            attempts,
+            mut kept,
+            is_settled,
+            woken: mut ready,
+        }) = taken
+        else {
             return Step::Wait;
         };
         let Some(Attempted::Done(attempt)) = kept.attempted.take() else {
@@ -88,7 +95,10 @@ impl<'a, V: Vm> Commit<'a, V> {
                 versions.publish(number, None, deceived);
             }
         }
-        woken.extend(shared.lifecycle.settle(number));
+        if !is_settled {
+            ready = shared.lifecycle.settle(number);
+        }
+        woken.append(&mut ready);
         self.settled += 1;
         // ORDERING: Release: who sees the number sees the versions of those before it.
         shared.settled.store(self.settled, Ordering::Release);

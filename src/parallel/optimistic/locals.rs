@@ -14,6 +14,10 @@ const FEW: usize = 8;
 pub(super) struct Local<'a, V: Value> {
     pub(super) number: u32,
     pub(super) cell: &'a Cell<V>,
+    /// Whether scans know that the key has versions, as far as this transaction knows.
+    pub(super) is_known: bool,
+    /// Whether nobody has touched the key before.
+    pub(super) is_new: bool,
     /// What it found, once it has looked or asked.
     pub(super) found: Known<V>,
     /// Whether it wanted to see the value, and so has to be told if that changes.
@@ -34,6 +38,11 @@ impl<V: Value> Local<'_, V> {
         } else {
             self.found.as_option()
         }
+    }
+
+    /// Whether it makes anything of the key.
+    pub(super) fn is_written(&self) -> bool {
+        self.put || self.own.is_some()
     }
 
     /// What it makes of the key, if it does anything.
@@ -141,6 +150,8 @@ impl<'a, V: Value> Locals<'a, V> {
         self.locals.push(Local {
             number,
             cell,
+            is_known: false,
+            is_new: false,
             found: Known::No,
             looks: false,
             own: None,

@@ -32,7 +32,7 @@ use super::{
 use crate::{
     execute::{Fold, Known},
     protocol::{
-        keys::Keys,
+        keys::{Keys, Spare},
         lifecycle::Lifecycle,
         ready::Ready,
         scans::Scans,
@@ -88,7 +88,6 @@ struct Shared<'a, V: Vm, S> {
     lifecycle: Lifecycle<Kept<V>>,
     scans: Scans<V::Key>,
     ready: Ready,
-    turn: Turn,
     /// How many transactions are committed, from the first on.
     settled: AtomicU32,
     /// How many workers have begun.
@@ -119,13 +118,12 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
         lifecycle: Lifecycle::new(count),
         scans: Scans::new(workers),
         ready: Ready::new(count),
-        turn: Turn::new(),
         settled: AtomicU32::new(0),
         workers: AtomicUsize::new(0),
         panic: Mutex::new(None),
     };
     shared.predict();
-    let commit = Mutex::new(Commit::new(fold, workers));
+    let commit = Turn::new(Commit::new(fold, workers));
     let work = || {
         if let Some(working) = shared.ready.enter() {
             // ORDERING: Relaxed. It hands out numbers.
@@ -158,6 +156,7 @@ impl<V: Vm, S> Shared<'_, V, S> {
     /// Asks the VM what the transactions will touch, and lets those wait that look at what others will write.
     fn predict(&mut self) {
         let mut set = AccessSet::new();
+        let mut spare = Spare::default();
         let count = self.input.transactions.len();
         for (index, transaction) in self.input.transactions.iter().enumerate() {
             set.clear();
@@ -171,7 +170,7 @@ impl<V: Vm, S> Shared<'_, V, S> {
             set.sort();
             let index = index as u32;
             for (key, access) in set.entries() {
-                let (number, entry) = self.keys.entry(key);
+                let (number, entry, _) = self.keys.entry(key, &mut spare);
                 let writes = access.has(Access::WRITE);
                 if writes || access.has(Access::ADD) {
                     lock(&entry.cell().0).guess(index, !writes);

@@ -12,6 +12,7 @@ use crate::{
     error::{AccessKind, Undeclared},
     execute::{Known, Trouble, allows, merge},
     protocol::{
+        keys::Spare,
         lifecycle::Until,
         versions::{Check, Found, Question, Reader},
     },
@@ -41,6 +42,7 @@ pub(super) struct OptimisticView<'w, 'a, V: Vm, S> {
     pub(super) reader: Reader,
     pub(super) locals: &'w mut Locals<'a, V::Value>,
     pub(super) checks: &'w mut Checks<V::Value>,
+    pub(super) spare: &'w mut Spare,
     /// The sorted access set, if it is exact.
     pub(super) declared: Option<&'a AccessSet<V::Key>>,
     pub(super) halt: Option<Halt>,
@@ -62,8 +64,11 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
         if self.shared.lifecycle.is_deceived(transaction, attempt) {
             return Err(self.interrupt(Halt::Deceived));
         }
-        let (number, entry) = self.shared.keys.entry(key);
+        let (number, entry, is_new) = self.shared.keys.entry(key, self.spare);
         let place = self.locals.touch(number, entry.cell());
+        if is_new {
+            self.locals.get_mut(place).is_new = true;
+        }
         match self.declared {
             Some(declared)
                 if !allows(declared, kind, key)
@@ -84,36 +89,47 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
             return Ok(());
         }
         local.looks = looks;
-        let cell = local.cell;
-        let Reader {
-            transaction,
-            attempt,
-        } = self.reader;
-        let find = || {
-            let mut versions = lock(&cell.0);
-            if looks {
+        // Nobody else has loaded it, most likely.
+        let mut parent = if std::mem::take(&mut local.is_new) {
+            Some(self.parent(key)?)
+        } else {
+            None
+        };
+        let found = loop {
+            let local = self.locals.get_mut(place);
+            let mut versions = lock(&local.cell.0);
+            if let Some(value) = parent.take() {
+                versions.load(value);
+            }
+            local.is_known = versions.is_known_to_scans();
+            let Reader {
+                transaction,
+                attempt,
+            } = self.reader;
+            let found = if looks {
                 versions.look(transaction, attempt)
             } else {
                 versions.glance(transaction)
+            };
+            drop(versions);
+            if found != Found::Parent {
+                break found;
             }
+            parent = Some(self.parent(key)?);
         };
-        let mut found = find();
-        if found == Found::Parent {
-            match self.shared.input.state.get(key) {
-                Ok(value) => lock(&cell.0).load(value),
-                Err(error) => {
-                    let trouble = Trouble::State(Box::new(error));
-                    return Err(self.interrupt(Halt::Trouble(trouble)));
-                }
-            }
-            found = find();
-        }
         match found {
             Found::Value(value) => self.found(place, value),
             Found::Pending(on, until) => Err(self.interrupt(Halt::Pending(on, until))),
-            // It was just loaded.
-            Found::Parent => Err(self.interrupt(Halt::Deceived)),
+            Found::Parent => unreachable!("the loop ends with something else"),
         }
+    }
+
+    /// What the parent state holds.
+    fn parent(&mut self, key: &V::Key) -> Result<Option<V::Value>, Interrupt> {
+        self.shared.input.state.get(key).map_err(|error| {
+            let trouble = Trouble::State(Box::new(error));
+            self.interrupt(Halt::Trouble(trouble))
+        })
     }
 
     /// Takes over what was found.
@@ -196,7 +212,7 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
         let mut own: Vec<(&V::Key, Option<V::Value>)> = self
             .locals
             .iter()
-            .filter(|local| local.put || local.own.is_some())
+            .filter(|local| local.is_written())
             .map(|local| (shared.keys.key(local.number), local.value().cloned()))
             .collect();
         own.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));

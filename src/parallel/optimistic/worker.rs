@@ -5,28 +5,33 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::{
     Kept, Shared,
     commit::{Commit, Step},
-    locals::Locals,
+    locals::{Local, Locals},
     view::{Checks, Halt, OptimisticView},
 };
 use crate::{
     parallel::attempt::Attempted,
     protocol::{
+        keys::Spare,
         lifecycle::{Finished, Until},
         ready::{Job, Working},
+        turn::Turn,
         versions::Reader,
     },
     state::State,
-    sync::{Mutex, Ordering, lock},
+    sync::{Ordering, lock},
     vm::Vm,
 };
 
 pub(super) struct Worker<'a, 'b, V: Vm, S> {
     shared: &'a Shared<'a, V, S>,
-    commit: &'a Mutex<Commit<'b, V>>,
+    commit: &'a Turn<Commit<'b, V>>,
     number: usize,
     scratch: V::Scratch,
     locals: Locals<'a, V::Value>,
     checks: Checks<V::Value>,
+    spare: Spare,
+    /// Keys that are about to have their first versions.
+    first: Vec<u32>,
     deceived: Vec<Reader>,
     /// What became ready by what this worker did.
     offers: Vec<u32>,
@@ -43,7 +48,7 @@ enum Next {
 impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
     pub(super) fn new(
         shared: &'a Shared<'a, V, S>,
-        commit: &'a Mutex<Commit<'b, V>>,
+        commit: &'a Turn<Commit<'b, V>>,
         number: usize,
     ) -> Self {
         Self {
@@ -53,6 +58,8 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
             scratch: V::Scratch::default(),
             locals: Locals::new(),
             checks: Vec::new(),
+            spare: Spare::default(),
+            first: Vec::new(),
             deceived: Vec::new(),
             offers: Vec::new(),
         }
@@ -142,6 +149,7 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
             },
             locals: &mut self.locals,
             checks: &mut self.checks,
+            spare: &mut self.spare,
             declared: declared.and_then(Option::as_ref),
             halt: None,
         };
@@ -212,7 +220,7 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
     /// Makes what a given up attempt has written so far known as a guess, so that others wait for it.
     fn guess(&mut self, transaction: u32, kept: &mut Kept<V>) {
         for local in self.locals.iter() {
-            if local.put || local.own.is_some() {
+            if local.is_written() {
                 lock(&local.cell.0).guess(transaction, !local.put);
                 kept.written.push(local.number);
             }
@@ -232,24 +240,17 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
     /// Leaves the changes of an attempt for others, and takes back what the one before left and this one does not.
     fn publish(&mut self, transaction: u32, kept: &mut Kept<V>, attempted: &Attempted<V>) {
         let shared = self.shared;
-        // ORDERING: Acquire, so that what is forgotten by this is there already.
-        let settled = shared.settled.load(Ordering::Acquire);
         let before = std::mem::take(&mut kept.written);
         if attempted.leaves_changes() {
+            self.tell();
             for local in self.locals.iter_mut() {
                 let Some(change) = local.change() else {
                     continue;
                 };
                 let mut versions = lock(&local.cell.0);
-                if !versions.is_known_to_scans() {
-                    drop(versions);
-                    let key = shared.keys.key(local.number);
-                    let note = |reader| lock(&local.cell.0).note(reader);
-                    shared.scans.tell(self.number, key, local.number, note);
-                    versions = lock(&local.cell.0);
-                    versions.known_to_scans();
-                }
-                versions.tidy(settled);
+                versions.known_to_scans();
+                // ORDERING: Acquire, so that what is forgotten by this is there already.
+                versions.tidy(|| shared.settled.load(Ordering::Acquire));
                 versions.publish(transaction, Some(change), &mut self.deceived);
                 drop(versions);
                 kept.written.push(local.number);
@@ -257,13 +258,27 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
         }
         for number in before {
             let local = self.locals.find(number).map(|place| self.locals.get(place));
-            let is_written = local.is_some_and(|local| local.put || local.own.is_some());
+            let is_written = local.is_some_and(Local::is_written);
             if !(is_written && attempted.leaves_changes()) {
                 let mut versions = lock(&shared.keys.at(number).cell().0);
                 versions.publish(transaction, None, &mut self.deceived);
             }
         }
         self.recall();
+    }
+
+    /// Tells scans of the keys that may get their first versions now.
+    fn tell(&mut self) {
+        let shared = self.shared;
+        let written = self.locals.iter().filter(|local| local.is_written());
+        let first = written.filter(|local| !local.is_known);
+        self.first.extend(first.map(|local| local.number));
+        if !self.first.is_empty() {
+            let key = |number| shared.keys.key(number);
+            let note = |number, reader| lock(&shared.keys.at(number).cell().0).note(reader);
+            shared.scans.tell(self.number, &self.first, key, note);
+            self.first.clear();
+        }
     }
 
     /// Has those attempts made again that were deceived.
@@ -286,8 +301,7 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
     fn advance(&mut self) {
         let shared = self.shared;
         let commit = self.commit;
-        shared.turn.take(|| {
-            let mut commit = lock(commit);
+        commit.take(|commit| {
             loop {
                 let step = commit.step(shared, &mut self.deceived, &mut self.offers);
                 match step {
