@@ -27,7 +27,7 @@ const TABLES: usize = if cfg!(pleach_loom) { 2 } else { 9 };
 /// Each list of blocks is as long as all before it together, but for the first.
 const LISTS: usize = 27;
 
-/// ORDERING: see `Keys::entry`. Weaker, a reader could find an entry without its key: model `keys` fails on this mutant.
+/// ORDERING: see `Keys::enter`. Weaker, a reader could find an entry without its key: model `keys` fails on this mutant.
 const PUBLISH: Ordering = if cfg!(mutant = "relaxed_key") {
     Ordering::Relaxed
 } else {
@@ -98,44 +98,82 @@ impl<K: Hash + Ord + Clone + Send + Sync, C: Default> Keys<K, C> {
         }
     }
 
-    /// The entry of `key`, its number, and whether nobody has asked for it before. New numbers come from `spare`.
-    pub fn entry(&self, key: &K, spare: &mut Spare) -> (u32, &Entry<K, C>, bool) {
-        let hash = self.hasher.hash_one(key);
-        let tag = hash & !u64::from(u32::MAX);
+    /// The hash of `key`, by which it is found.
+    pub fn hash(&self, key: &K) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    /// The number and the entry of `key`, if it has one.
+    pub fn find(&self, hash: u64, key: &K) -> Option<(u32, &Entry<K, C>)> {
+        match self.look_up(hash, key, false) {
+            Place::Found(index) => Some((index, self.at(index))),
+            Place::Empty(_) | Place::NoTable => None,
+            Place::Full => {
+                let index = *lock(&self.others).get(key)?;
+                Some((index, self.at(index)))
+            }
+        }
+    }
+
+    /// The number and the entry of `key`, which gets one if it has none. New numbers come from `spare`.
+    pub fn enter(&self, hash: u64, key: &K, spare: &mut Spare) -> (u32, &Entry<K, C>) {
         let mut mine = None;
-        for (number, table) in self.tables.iter().enumerate() {
-            let bits = self.bits + number as u32;
-            let table = table.get_or_init(|| (0..1_usize << bits).map(|_| Bucket::new()).collect());
-            let bucket = &table[hash as usize & ((1 << bits) - 1)];
-            for slot in &bucket.0 {
-                // ORDERING: Acquire, here and below, pairs with the Release of who filled the slot: the entry that it
-                // names, with its key, was there before.
-                let mut word = slot.load(Ordering::Acquire);
-                if word == 0 {
+        loop {
+            match self.look_up(hash, key, true) {
+                Place::Found(index) => return (index, self.at(index)),
+                Place::Empty(slot) => {
                     let index = *mine.get_or_insert_with(|| self.begin(key, spare));
-                    let filled = tag | u64::from(index + 1);
-                    match slot.compare_exchange(0, filled, PUBLISH, Ordering::Acquire) {
-                        Ok(_) => return (index, self.at(index), true),
-                        Err(other) => word = other,
+                    let word = tag(hash) | u64::from(index + 1);
+                    // ORDERING: Release publishes the entry with its key; who was faster is found by looking again.
+                    let filled = slot.compare_exchange(0, word, PUBLISH, Ordering::Relaxed);
+                    if filled.is_ok() {
+                        return (index, self.at(index));
                     }
                 }
-                if word & !u64::from(u32::MAX) == tag {
+                Place::NoTable | Place::Full => {
+                    let mut others = lock(&self.others);
+                    let index = match others.get(key) {
+                        Some(index) => *index,
+                        None => {
+                            let index = mine.unwrap_or_else(|| self.begin(key, spare));
+                            others.insert(key.clone(), index);
+                            index
+                        }
+                    };
+                    return (index, self.at(index));
+                }
+            }
+        }
+    }
+
+    /// Where `key` is, or would be. Tables that are not there are made if it `grows`.
+    fn look_up(&self, hash: u64, key: &K, grows: bool) -> Place<'_> {
+        for (number, table) in self.tables.iter().enumerate() {
+            let bits = self.bits + number as u32;
+            let table = match table.get() {
+                Some(table) => table,
+                None if grows => {
+                    table.get_or_init(|| (0..1_usize << bits).map(|_| Bucket::new()).collect())
+                }
+                None => return Place::NoTable,
+            };
+            for slot in &table[hash as usize & ((1 << bits) - 1)].0 {
+                // ORDERING: Acquire pairs with the Release of who filled the slot: the entry that it names, with its key,
+                // was there before.
+                let word = slot.load(Ordering::Acquire);
+                if word == 0 {
+                    return Place::Empty(slot);
+                }
+                if tag(word) == tag(hash) {
                     let index = word as u32 - 1;
-                    let entry = self.at(index);
                     // SAFETY: The slot was filled after the key was (see above).
-                    if unsafe { entry.key.get() } == Some(key) {
-                        return (index, entry, false);
+                    if unsafe { self.at(index).key.get() } == Some(key) {
+                        return Place::Found(index);
                     }
                 }
             }
         }
-        let mut others = lock(&self.others);
-        if let Some(index) = others.get(key) {
-            return (*index, self.at(*index), false);
-        }
-        let index = mine.unwrap_or_else(|| self.begin(key, spare));
-        others.insert(key.clone(), index);
-        (index, self.at(index), true)
+        Place::Full
     }
 
     /// An entry for `key` that nobody knows of yet. If it stays so, because somebody else was faster, it is lost.
@@ -167,10 +205,9 @@ impl<K: Hash + Ord + Clone + Send + Sync, C: Default> Keys<K, C> {
         &entries[place]
     }
 
-    /// The key of this number, which a call of [`entry`](Self::entry) gave.
+    /// The key of this number, which a call of [`enter`](Self::enter) or [`find`](Self::find) gave.
     pub fn key(&self, index: u32) -> &K {
-        // SAFETY: Numbers come from `entry`, which has seen the key, and whoever got one from another thread got it after
-        // that.
+        // SAFETY: Numbers come from calls that have seen the key, and whoever got one from another thread got it after that.
         let key = unsafe { self.at(index).key.get() };
         key.expect("the number was given for a key")
     }
@@ -183,6 +220,21 @@ impl<K: Hash + Ord + Clone + Send + Sync, C: Default> Keys<K, C> {
         let entries = blocks.flatten();
         entries.filter_map(|entry| Some((entry.key.into_inner()?, entry.cell)))
     }
+}
+
+/// Where a key is, or would be.
+enum Place<'a> {
+    Found(u32),
+    Empty(&'a AtomicU64),
+    /// In a table that nobody has made.
+    NoTable,
+    /// In no table.
+    Full,
+}
+
+/// The half of a hash that slots hold.
+fn tag(hash: u64) -> u64 {
+    hash & !u64::from(u32::MAX)
 }
 
 /// How many blocks a list has.

@@ -132,10 +132,10 @@ impl<V: Value> Default for Versions<V> {
 
 impl<V: Value> Versions<V> {
     /// Says what the parent state holds.
-    pub fn load(&mut self, value: Option<V>) {
+    pub fn load(&mut self, value: Option<&V>) {
         // Somebody may have been faster, and a commit have built on that.
         if !self.base.is_known() {
-            self.base = Known::of(value);
+            self.base = Known::of(value.cloned());
         }
     }
 
@@ -169,6 +169,20 @@ impl<V: Value> Versions<V> {
     /// Says that scans have been told.
     pub fn known_to_scans(&mut self) {
         self.is_known_to_scans = true;
+    }
+
+    /// Takes over what an attempt has found in the parent state. If it `looks` at that, it is noted, unless it should have
+    /// seen something else: then `false`.
+    #[must_use]
+    pub fn confirm(&mut self, reader: Reader, parent: Option<&V>, looks: bool) -> bool {
+        self.load(parent);
+        if !looks {
+            return true;
+        }
+        match self.look(reader.transaction, reader.attempt) {
+            Found::Value(value) => value.as_ref() == parent,
+            Found::Parent | Found::Pending(..) => false,
+        }
     }
 
     /// What a transaction probably sees: good enough to ask questions that will be asked again.

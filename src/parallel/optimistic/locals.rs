@@ -1,4 +1,7 @@
-//! What the transaction at hand has touched so far, found by the number of its key.
+//! What the transaction at hand has touched so far.
+//!
+//! A key that nobody has touched before stays here until the attempt comes to its end: looking at the parent state needs no
+//! locks, and what was seen is confirmed when the key is entered, see `Worker::enter`.
 
 use super::Cell;
 use crate::{
@@ -11,13 +14,13 @@ use crate::{
 const FEW: usize = 8;
 
 /// What a transaction did with a key so far.
-pub(super) struct Local<'a, V: Value> {
-    pub(super) number: u32,
-    pub(super) cell: &'a Cell<V>,
+pub(super) struct Local<'a, K, V: Value> {
+    pub(super) hash: u64,
+    pub(super) place: Place<'a, K, V>,
+    /// Whether what was found has to be confirmed.
+    pub(super) is_new: bool,
     /// Whether scans know that the key has versions, as far as this transaction knows.
     pub(super) is_known: bool,
-    /// Whether nobody has touched the key before.
-    pub(super) is_new: bool,
     /// What it found, once it has looked or asked.
     pub(super) found: Known<V>,
     /// Whether it wanted to see the value, and so has to be told if that changes.
@@ -30,7 +33,30 @@ pub(super) struct Local<'a, V: Value> {
     pub(super) put: bool,
 }
 
-impl<V: Value> Local<'_, V> {
+/// Where a key is.
+pub(super) enum Place<'a, K, V: Value> {
+    /// It has this number.
+    Entered(u32, &'a K, &'a Cell<V>),
+    /// Nobody has touched it before.
+    New(K),
+}
+
+impl<K, V: Value> Local<'_, K, V> {
+    pub(super) fn key(&self) -> &K {
+        match &self.place {
+            Place::Entered(_, key, _) => key,
+            Place::New(key) => key,
+        }
+    }
+
+    /// The number of the key and its versions, once it was entered.
+    pub(super) fn entered(&self) -> Option<(u32, &Cell<V>)> {
+        match self.place {
+            Place::Entered(number, _, cell) => Some((number, cell)),
+            Place::New(_) => None,
+        }
+    }
+
     /// The value that the transaction sees.
     pub(super) fn value(&self) -> Option<&V> {
         if self.pending.is_known() {
@@ -54,22 +80,15 @@ impl<V: Value> Local<'_, V> {
         self.own.map(Change::Add)
     }
 
-    /// The answer to a question, which is noted if it may change.
-    pub(super) fn answer(
-        &self,
-        question: Question<V::Amount>,
-        checks: &mut Vec<(u32, Check<V::Amount>)>,
-    ) -> bool {
+    /// The answer to a question, and what is to be asked again because it may change.
+    pub(super) fn answer(&self, question: Question<V::Amount>) -> (bool, Option<Check<V::Amount>>) {
         let answer = question.ask(self.value());
-        if !self.put && !self.looks {
-            let check = Check {
-                own: self.own,
-                question,
-                answer,
-            };
-            checks.push((self.number, check));
-        }
-        answer
+        let check = Check {
+            own: self.own,
+            question,
+            answer,
+        };
+        (answer, (!self.put && !self.looks).then_some(check))
     }
 
     /// Adds to the value, to which that can be added.
@@ -99,13 +118,13 @@ fn together<A: Amount>(first: Delta<A>, second: Delta<A>) -> Delta<A> {
 }
 
 /// The keys that the transaction at hand has touched.
-pub(super) struct Locals<'a, V: Value> {
-    locals: Vec<Local<'a, V>>,
-    /// Where each is, plus one, by number: of use once there are more than a few.
+pub(super) struct Locals<'a, K, V: Value> {
+    locals: Vec<Local<'a, K, V>>,
+    /// Where each is, plus one, by hash: of use once there are more than a few.
     places: Vec<u32>,
 }
 
-impl<'a, V: Value> Locals<'a, V> {
+impl<'a, K: Eq, V: Value> Locals<'a, K, V> {
     pub(super) fn new() -> Self {
         Self {
             locals: Vec::new(),
@@ -121,37 +140,29 @@ impl<'a, V: Value> Locals<'a, V> {
         self.locals.clear();
     }
 
-    fn slot(&self, number: u32) -> usize {
-        // Numbers are given in a row, more or less: any mixing will do.
-        let mixed = number.wrapping_mul(0x9e37_79b9);
-        mixed as usize & (self.places.len() - 1)
-    }
-
-    /// Where the key of this number is, if it was touched.
-    pub(super) fn find(&self, number: u32) -> Option<usize> {
+    /// Where a key is, if it was touched.
+    pub(super) fn find(&self, hash: u64, key: &K) -> Option<usize> {
+        let is_it = |local: &Local<'a, K, V>| local.hash == hash && local.key() == key;
         if self.locals.len() <= FEW {
-            return self.locals.iter().position(|local| local.number == number);
+            return self.locals.iter().position(is_it);
         }
-        let mut slot = self.slot(number);
+        let mut slot = self.slot(hash);
         loop {
             let place = (self.places[slot] as usize).checked_sub(1)?;
-            if self.locals[place].number == number {
+            if is_it(&self.locals[place]) {
                 return Some(place);
             }
             slot = (slot + 1) & (self.places.len() - 1);
         }
     }
 
-    /// The same, and if it was not touched, it is now.
-    pub(super) fn touch(&mut self, number: u32, cell: &'a Cell<V>) -> usize {
-        if let Some(place) = self.find(number) {
-            return place;
-        }
+    /// Adds a key that was not touched yet.
+    pub(super) fn push(&mut self, hash: u64, place: Place<'a, K, V>) -> usize {
         self.locals.push(Local {
-            number,
-            cell,
+            hash,
+            is_new: matches!(place, Place::New(_)),
+            place,
             is_known: false,
-            is_new: false,
             found: Known::No,
             looks: false,
             own: None,
@@ -174,8 +185,12 @@ impl<'a, V: Value> Locals<'a, V> {
         count - 1
     }
 
+    fn slot(&self, hash: u64) -> usize {
+        hash as usize & (self.places.len() - 1)
+    }
+
     fn enter(&mut self, place: usize) {
-        let mut slot = self.slot(self.locals[place].number);
+        let mut slot = self.slot(self.locals[place].hash);
         while self.places[slot] != 0 {
             slot = (slot + 1) & (self.places.len() - 1);
         }
@@ -186,19 +201,19 @@ impl<'a, V: Value> Locals<'a, V> {
         self.locals.len()
     }
 
-    pub(super) fn get(&self, place: usize) -> &Local<'a, V> {
+    pub(super) fn get(&self, place: usize) -> &Local<'a, K, V> {
         &self.locals[place]
     }
 
-    pub(super) fn get_mut(&mut self, place: usize) -> &mut Local<'a, V> {
+    pub(super) fn get_mut(&mut self, place: usize) -> &mut Local<'a, K, V> {
         &mut self.locals[place]
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Local<'a, V>> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Local<'a, K, V>> {
         self.locals.iter()
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Local<'a, V>> {
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Local<'a, K, V>> {
         self.locals.iter_mut()
     }
 }

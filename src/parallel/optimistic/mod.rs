@@ -170,7 +170,8 @@ impl<V: Vm, S> Shared<'_, V, S> {
             set.sort();
             let index = index as u32;
             for (key, access) in set.entries() {
-                let (number, entry, _) = self.keys.entry(key, &mut spare);
+                let hash = self.keys.hash(key);
+                let (number, entry) = self.keys.enter(hash, key, &mut spare);
                 let writes = access.has(Access::WRITE);
                 if writes || access.has(Access::ADD) {
                     lock(&entry.cell().0).guess(index, !writes);

@@ -7,12 +7,14 @@ use std::{
 
 use pleach_dtt::AccessSet;
 
-use super::{Shared, locals::Locals};
+use super::{
+    Shared,
+    locals::{Locals, Place},
+};
 use crate::{
     error::{AccessKind, Undeclared},
     execute::{Known, Trouble, allows, merge},
     protocol::{
-        keys::Spare,
         lifecycle::Until,
         versions::{Check, Found, Question, Reader},
     },
@@ -33,16 +35,15 @@ pub(super) enum Halt {
     Pending(u32, Until),
 }
 
-/// What an attempt leaves beside its changes.
-pub(super) type Checks<V> = Vec<(u32, Check<<V as Value>::Amount>)>;
+/// What an attempt was told, by the places of the keys.
+pub(super) type Checks<V> = Vec<(usize, Check<<V as Value>::Amount>)>;
 
 /// A view for one attempt.
 pub(super) struct OptimisticView<'w, 'a, V: Vm, S> {
     pub(super) shared: &'a Shared<'a, V, S>,
     pub(super) reader: Reader,
-    pub(super) locals: &'w mut Locals<'a, V::Value>,
+    pub(super) locals: &'w mut Locals<'a, V::Key, V::Value>,
     pub(super) checks: &'w mut Checks<V::Value>,
-    pub(super) spare: &'w mut Spare,
     /// The sorted access set, if it is exact.
     pub(super) declared: Option<&'a AccessSet<V::Key>>,
     pub(super) halt: Option<Halt>,
@@ -64,11 +65,7 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
         if self.shared.lifecycle.is_deceived(transaction, attempt) {
             return Err(self.interrupt(Halt::Deceived));
         }
-        let (number, entry, is_new) = self.shared.keys.entry(key, self.spare);
-        let place = self.locals.touch(number, entry.cell());
-        if is_new {
-            self.locals.get_mut(place).is_new = true;
-        }
+        let place = self.touch(key);
         match self.declared {
             Some(declared)
                 if !allows(declared, kind, key)
@@ -89,23 +86,25 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
             return Ok(());
         }
         local.looks = looks;
-        // Nobody else has loaded it, most likely.
-        let mut parent = if std::mem::take(&mut local.is_new) {
-            Some(self.parent(key)?)
-        } else {
-            None
-        };
-        let found = loop {
-            let local = self.locals.get_mut(place);
-            let mut versions = lock(&local.cell.0);
-            if let Some(value) = parent.take() {
-                versions.load(value);
+        let Place::Entered(_, _, cell) = local.place else {
+            // Nobody has made anything of it; if somebody does meanwhile, that is found out when the attempt ends.
+            if local.found.is_known() {
+                return Ok(());
             }
-            local.is_known = versions.is_known_to_scans();
-            let Reader {
-                transaction,
-                attempt,
-            } = self.reader;
+            let value = self.parent(key)?;
+            return self.found(place, value);
+        };
+        let Reader {
+            transaction,
+            attempt,
+        } = self.reader;
+        let mut parent: Option<Option<V::Value>> = None;
+        let found = loop {
+            let mut versions = lock(&cell.0);
+            if let Some(value) = parent.take() {
+                versions.load(value.as_ref());
+            }
+            self.locals.get_mut(place).is_known = versions.is_known_to_scans();
             let found = if looks {
                 versions.look(transaction, attempt)
             } else {
@@ -124,6 +123,20 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
         }
     }
 
+    /// The place of `key` among what the transaction has touched.
+    fn touch(&mut self, key: &V::Key) -> usize {
+        let keys = &self.shared.keys;
+        let hash = keys.hash(key);
+        if let Some(place) = self.locals.find(hash, key) {
+            return place;
+        }
+        let place = match keys.find(hash, key) {
+            Some((number, entry)) => Place::Entered(number, keys.key(number), entry.cell()),
+            None => Place::New(key.clone()),
+        };
+        self.locals.push(hash, place)
+    }
+
     /// What the parent state holds.
     fn parent(&mut self, key: &V::Key) -> Result<Option<V::Value>, Interrupt> {
         self.shared.input.state.get(key).map_err(|error| {
@@ -137,8 +150,7 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
         let local = self.locals.get_mut(place);
         if local.found.is_known() {
             // It has asked before it looked: what it was told must be true of what it sees now.
-            let number = local.number;
-            let mut checks = self.checks.iter().filter(|(other, _)| *other == number);
+            let mut checks = self.checks.iter().filter(|(other, _)| *other == place);
             if !checks.all(|(_, check)| check.holds(value.as_ref())) {
                 return Err(self.retry());
             }
@@ -170,7 +182,8 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
     ) -> Result<(usize, bool), Interrupt> {
         let place = self.place(kind, key)?;
         self.load(place, key, false)?;
-        let answer = self.locals.get(place).answer(question, self.checks);
+        let (answer, check) = self.locals.get(place).answer(question);
+        self.checks.extend(check.map(|check| (place, check)));
         Ok((place, answer))
     }
 
@@ -183,9 +196,8 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
     }
 
     /// What the transaction sees of a key that was written in this block.
-    fn ours(&mut self, key: &V::Key, number: u32) -> Result<Known<V::Value>, Interrupt> {
-        let cell = self.shared.keys.at(number).cell();
-        let place = self.locals.touch(number, cell);
+    fn ours(&mut self, key: &V::Key) -> Result<Known<V::Value>, Interrupt> {
+        let place = self.touch(key);
         self.load(place, key, true)?;
         Ok(Known::of(self.locals.get(place).value().cloned()))
     }
@@ -204,19 +216,18 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
         // What it has added to has to be seen now.
         for place in 0..self.locals.len() {
             let local = self.locals.get(place);
-            let key = shared.keys.key(local.number);
-            if local.own.is_some() && (from, to).contains_key(key) {
-                self.load(place, key, true)?;
+            if local.own.is_some() && (from, to).contains_key(local.key()) {
+                let key = local.key().clone();
+                self.load(place, &key, true)?;
             }
         }
-        let mut own: Vec<(&V::Key, Option<V::Value>)> = self
+        let mut own: Vec<(V::Key, Option<V::Value>)> = self
             .locals
             .iter()
-            .filter(|local| local.is_written())
-            .map(|local| (shared.keys.key(local.number), local.value().cloned()))
+            .filter(|local| local.is_written() && (from, to).contains_key(local.key()))
+            .map(|local| (local.key().clone(), local.value().cloned()))
             .collect();
         own.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        own.retain(|(key, _)| (from, to).contains_key(key));
 
         let mut last = None;
         let has_failed = Cell::new(false);
@@ -242,19 +253,19 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
             }
             let is_own = match (own.peek(), &next) {
                 (None, None) => return None,
-                (Some((own, _)), Some((other, _))) => *own <= other,
+                (Some((own, _)), Some((other, _))) => own <= other,
                 (own, _) => own.is_some(),
             };
             if is_own {
                 let (key, value) = own.next()?;
-                if next.as_ref().is_some_and(|(other, _)| other == key) {
-                    next = following(shared, key, to);
+                if next.as_ref().is_some_and(|(other, _)| *other == key) {
+                    next = following(shared, &key, to);
                 }
-                return Some((key.clone(), Known::of(value)));
+                return Some((key, Known::of(value)));
             }
-            let (key, number) = next.take()?;
+            let (key, _) = next.take()?;
             next = following(shared, &key, to);
-            match view.ours(&key, number) {
+            match view.ours(&key) {
                 Ok(ours) => Some((key, ours)),
                 Err(interrupt) => {
                     *failed = Some(interrupt);

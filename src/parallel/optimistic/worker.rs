@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::{
     Kept, Shared,
     commit::{Commit, Step},
-    locals::{Local, Locals},
+    locals::{Local, Locals, Place},
     view::{Checks, Halt, OptimisticView},
 };
 use crate::{
@@ -27,7 +27,7 @@ pub(super) struct Worker<'a, 'b, V: Vm, S> {
     commit: &'a Turn<Commit<'b, V>>,
     number: usize,
     scratch: V::Scratch,
-    locals: Locals<'a, V::Value>,
+    locals: Locals<'a, V::Key, V::Value>,
     checks: Checks<V::Value>,
     spare: Spare,
     /// Keys that are about to have their first versions.
@@ -149,7 +149,6 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
             },
             locals: &mut self.locals,
             checks: &mut self.checks,
-            spare: &mut self.spare,
             declared: declared.and_then(Option::as_ref),
             halt: None,
         };
@@ -163,9 +162,6 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
             // A panic may have left anything there.
             self.scratch = V::Scratch::default();
         }
-        kept.looked.clear();
-        let looks = self.locals.iter().filter(|local| local.looks);
-        kept.looked.extend(looks.map(|local| local.number));
         let trouble = match halt {
             Some(Halt::Pending(on, until)) => {
                 self.guess(transaction, kept);
@@ -179,9 +175,12 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
             None => None,
         };
         let attempted = Attempted::new(trouble, returned, input.on_undeclared);
-        self.publish(transaction, kept, &attempted);
+        let reader = Reader {
+            transaction,
+            attempt,
+        };
+        self.publish(reader, kept, attempted.leaves_changes());
         kept.attempted = Some(attempted);
-        kept.checks.clone_from(&self.checks);
         match shared.lifecycle.finish(transaction, std::mem::take(kept)) {
             Finished::Done(woken) => {
                 self.offers.extend(woken);
@@ -217,12 +216,31 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
         }
     }
 
-    /// Makes what a given up attempt has written so far known as a guess, so that others wait for it.
+    /// Gives numbers to the keys that nobody had touched before.
+    fn enter(&mut self) {
+        let keys = &self.shared.keys;
+        for local in self.locals.iter_mut() {
+            if let Place::New(key) = &local.place {
+                let (number, entry) = keys.enter(local.hash, key, &mut self.spare);
+                local.place = Place::Entered(number, keys.key(number), entry.cell());
+            }
+        }
+    }
+
+    /// Makes what a given up attempt has looked at and written so far known, so that others wait for it.
     fn guess(&mut self, transaction: u32, kept: &mut Kept<V>) {
+        self.enter();
+        kept.looked.clear();
         for local in self.locals.iter() {
+            let Some((number, cell)) = local.entered() else {
+                continue;
+            };
+            if local.looks {
+                kept.looked.push(number);
+            }
             if local.is_written() {
-                lock(&local.cell.0).guess(transaction, !local.put);
-                kept.written.push(local.number);
+                lock(&cell.0).guess(transaction, !local.put);
+                kept.written.push(number);
             }
         }
         kept.written.sort_unstable();
@@ -237,32 +255,58 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
         }
     }
 
-    /// Leaves the changes of an attempt for others, and takes back what the one before left and this one does not.
-    fn publish(&mut self, transaction: u32, kept: &mut Kept<V>, attempted: &Attempted<V>) {
+    /// Leaves the changes of an attempt for others, and takes back what the one before left and this one does not. Confirms
+    /// what it has seen of keys that nobody had touched before.
+    fn publish(&mut self, reader: Reader, kept: &mut Kept<V>, leaves_changes: bool) {
         let shared = self.shared;
-        let before = std::mem::take(&mut kept.written);
-        if attempted.leaves_changes() {
+        let transaction = reader.transaction;
+        self.enter();
+        if leaves_changes {
             self.tell();
-            for local in self.locals.iter_mut() {
-                let Some(change) = local.change() else {
-                    continue;
-                };
-                let mut versions = lock(&local.cell.0);
+        }
+        let mut is_confirmed = true;
+        let mut before = std::mem::take(&mut kept.written);
+        kept.looked.clear();
+        for local in self.locals.iter_mut() {
+            let Place::Entered(number, _, cell) = local.place else {
+                continue;
+            };
+            if local.looks {
+                kept.looked.push(number);
+            }
+            let change = if leaves_changes { local.change() } else { None };
+            let parent = match &local.found {
+                found if local.is_new && found.is_known() => Some(found.as_option()),
+                _ => None,
+            };
+            if change.is_none() && parent.is_none() {
+                continue;
+            }
+            let mut versions = lock(&cell.0);
+            if let Some(parent) = parent {
+                is_confirmed &= versions.confirm(reader, parent, local.looks);
+            }
+            if change.is_some() {
                 versions.known_to_scans();
                 // ORDERING: Acquire, so that what is forgotten by this is there already.
                 versions.tidy(|| shared.settled.load(Ordering::Acquire));
-                versions.publish(transaction, Some(change), &mut self.deceived);
-                drop(versions);
-                kept.written.push(local.number);
+                versions.publish(transaction, change, &mut self.deceived);
+                kept.written.push(number);
+                before.retain(|other| *other != number);
             }
         }
         for number in before {
-            let local = self.locals.find(number).map(|place| self.locals.get(place));
-            let is_written = local.is_some_and(Local::is_written);
-            if !(is_written && attempted.leaves_changes()) {
-                let mut versions = lock(&shared.keys.at(number).cell().0);
-                versions.publish(transaction, None, &mut self.deceived);
+            let mut versions = lock(&shared.keys.at(number).cell().0);
+            versions.publish(transaction, None, &mut self.deceived);
+        }
+        kept.checks.clear();
+        for (place, check) in &self.checks {
+            if let Some((number, _)) = self.locals.get(*place).entered() {
+                kept.checks.push((number, *check));
             }
+        }
+        if !is_confirmed {
+            self.deceived.push(reader);
         }
         self.recall();
     }
@@ -272,7 +316,8 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
         let shared = self.shared;
         let written = self.locals.iter().filter(|local| local.is_written());
         let first = written.filter(|local| !local.is_known);
-        self.first.extend(first.map(|local| local.number));
+        let first = first.filter_map(Local::entered).map(|(number, _)| number);
+        self.first.extend(first);
         if !self.first.is_empty() {
             let key = |number| shared.keys.key(number);
             let note = |number, reader| lock(&shared.keys.at(number).cell().0).note(reader);
