@@ -18,6 +18,10 @@ mod imp {
         mutex.lock()
     }
 
+    pub(crate) fn into_inner<T>(mutex: Mutex<T>) -> T {
+        mutex.into_inner()
+    }
+
     /// Waits for a change, of which nothing is said: look again.
     pub(crate) fn wait<'a, T>(
         condvar: &Condvar,
@@ -110,6 +114,12 @@ mod imp {
 
     pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         mutex.lock().expect("no model panics while it holds a lock")
+    }
+
+    pub(crate) fn into_inner<T>(mutex: Mutex<T>) -> T {
+        mutex
+            .into_inner()
+            .expect("no model panics while it holds a lock")
     }
 
     pub(crate) fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {

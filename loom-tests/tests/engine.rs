@@ -2,33 +2,48 @@
 //! comes to.
 #![cfg(pleach_loom)]
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use pleach::{
-    Executor, ParallelExecutor, Runtime, SerialExecutor, Strategy,
+    CancelToken, ExecuteErrorKind, Executor, Over, ParallelExecutor, Runtime, SerialExecutor,
+    Strategy,
     testkit::{Declared, Program, ProgramVm, Step, TestBlock, assert_same},
 };
 
-fn explore(steps: &[&[Step]]) {
-    let block = TestBlock {
+fn block(steps: &[&[Step]], declared: Declared) -> TestBlock {
+    TestBlock {
         transactions: steps
             .iter()
-            .map(|steps| Program::new(*steps).declaring(Declared::Exactly))
+            .map(|steps| Program::new(*steps).declaring(declared))
             .collect(),
         ..TestBlock::default()
-    };
+    }
+}
+
+/// On two workers, with at most so many preemptions: beyond that, the models of the parts are exhaustive.
+fn explore_block(block: TestBlock, strategy: Strategy, preemptions: usize) {
     let expected = SerialExecutor::new().execute(block.to_pleach(&ProgramVm));
     let mut builder = loom::model::Builder::new();
-    // Beyond that, the models of the parts are exhaustive.
-    builder.preemption_bound = Some(2);
+    builder.preemption_bound = Some(preemptions);
+    builder.max_branches = 20_000;
     let shared = std::sync::Arc::new((block, expected));
     builder.check(move || {
         let (block, expected) = &*shared;
         let workers = 2.try_into().expect("two is not zero");
         let runtime = Runtime::builder().workers(workers).build();
         let runtime = runtime.expect("there are threads");
-        let executor = ParallelExecutor::new(&runtime).strategy(Strategy::Exact);
+        let executor = ParallelExecutor::new(&runtime).strategy(strategy);
         let found = executor.execute(block.to_pleach(&ProgramVm));
         assert_same(expected, &found).expect("they are the same");
     });
+}
+
+fn explore(steps: &[&[Step]]) {
+    explore_block(block(steps, Declared::Exactly), Strategy::Exact, 2);
+}
+
+fn explore_optimistic(steps: &[&[Step]]) {
+    explore_block(block(steps, Declared::Nothing), Strategy::Optimistic, 3);
 }
 
 #[test]
@@ -70,4 +85,131 @@ fn a_write_that_does_not_happen_passes_on_what_was_there() {
         &[Step::Put(1, 3), Step::Fail],
         &[Step::Get(1)],
     ]);
+}
+
+#[test]
+fn optimistic_transactions_that_share_nothing() {
+    explore_optimistic(&[&[Step::Put(1, 1)], &[Step::Put(2, 2)]]);
+}
+
+#[test]
+fn optimistic_one_that_sees_another() {
+    explore_optimistic(&[&[Step::Put(1, 1)], &[Step::Get(1), Step::PutRegister(2)]]);
+}
+
+#[test]
+fn optimistic_a_chain() {
+    explore_optimistic(&[
+        &[Step::Get(1), Step::PutRegister(1)],
+        &[Step::Get(1), Step::PutRegister(1)],
+    ]);
+}
+
+#[test]
+fn optimistic_adds_that_another_asks_about() {
+    explore_optimistic(&[&[Step::Add(1, 5)], &[Step::Subtract(1, 3)]]);
+}
+
+#[test]
+fn optimistic_a_write_that_is_taken_back() {
+    // What the second one writes depends on what it sees.
+    explore_optimistic(&[
+        &[Step::Put(1, 1)],
+        &[
+            Step::Get(1),
+            Step::SkipIfOdd(1),
+            Step::Put(2, 2),
+            Step::Put(3, 3),
+        ],
+    ]);
+}
+
+#[test]
+fn optimistic_a_scan_beside_a_first_write() {
+    explore_optimistic(&[&[Step::Put(2, 1)], &[Step::Scan(1, 3, 5)]]);
+}
+
+#[test]
+fn optimistic_with_predictions() {
+    let block = block(
+        &[&[Step::Put(1, 1)], &[Step::Get(1), Step::PutRegister(2)]],
+        Declared::Guessed(0),
+    );
+    explore_block(block, Strategy::Optimistic, 2);
+}
+
+#[test]
+fn optimistic_one_that_fails() {
+    explore_optimistic(&[&[Step::Put(1, 1), Step::Fail], &[Step::Get(1)]]);
+}
+
+#[test]
+fn optimistic_three_in_a_row() {
+    let steps: &[&[Step]] = &[
+        &[Step::Put(1, 1)],
+        &[Step::Get(1), Step::PutRegister(2)],
+        &[Step::Get(2)],
+    ];
+    explore_block(block(steps, Declared::Nothing), Strategy::Optimistic, 2);
+}
+
+#[test]
+fn optimistic_a_rule_takes_back_what_another_has_seen() {
+    let mut block = block(
+        &[&[Step::Put(1, 1), Step::Get(1)], &[Step::Get(1)]],
+        Declared::Nothing,
+    );
+    // The first one uses more than there is, once it has run.
+    block.limit = Some((2, Over::Skip));
+    block.transactions[0]
+        .steps
+        .extend([Step::Get(1), Step::Get(1)]);
+    explore_block(block, Strategy::Optimistic, 2);
+}
+
+#[test]
+fn optimistic_a_panic_of_the_caller_ends_it_for_all() {
+    let block = std::sync::Arc::new(block(
+        &[&[Step::Put(1, 1)], &[Step::Put(2, 2)]],
+        Declared::Nothing,
+    ));
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.check(move || {
+        let workers = 2.try_into().expect("two is not zero");
+        let runtime = Runtime::builder().workers(workers).build();
+        let runtime = runtime.expect("there are threads");
+        let executor = ParallelExecutor::new(&runtime).strategy(Strategy::Optimistic);
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let block = block.to_pleach(&ProgramVm);
+            let _ =
+                executor.execute(block.on_commit(|_, _| resume_unwind(Box::new("the caller's"))));
+        }));
+        let panic = result.expect_err("it comes through");
+        assert_eq!(panic.downcast_ref::<&str>(), Some(&"the caller's"));
+    });
+}
+
+#[test]
+fn optimistic_a_cancelled_block_ends() {
+    let block = std::sync::Arc::new(block(
+        &[&[Step::Put(1, 1)], &[Step::Get(1)]],
+        Declared::Nothing,
+    ));
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.check(move || {
+        let workers = 2.try_into().expect("two is not zero");
+        let runtime = Runtime::builder().workers(workers).build();
+        let runtime = runtime.expect("there are threads");
+        let executor = ParallelExecutor::new(&runtime).strategy(Strategy::Optimistic);
+        // Between two transactions, by who happens to commit the first.
+        let cancel = CancelToken::new();
+        let block = block.to_pleach(&ProgramVm).cancel(&cancel);
+        let result = executor.execute(block.on_commit(|_, _| cancel.cancel()));
+        match result {
+            Ok(outcome) => assert_eq!(outcome.transactions.len(), 2),
+            Err(error) => assert!(matches!(error.kind(), ExecuteErrorKind::Cancelled)),
+        }
+    });
 }

@@ -11,6 +11,10 @@ use std::{
     hash::{BuildHasher, Hash},
 };
 
+// Models do the same in every run.
+#[cfg(pleach_loom)]
+use foldhash::fast::FixedState as RandomState;
+#[cfg(not(pleach_loom))]
 use foldhash::fast::RandomState;
 
 use super::handoff::Handoff;

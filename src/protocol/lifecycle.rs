@@ -152,7 +152,9 @@ impl<T: Default> Lifecycle<T> {
         debug_assert!(on < transaction);
         {
             let mut state = lock(&self.slot(transaction).state);
-            state.phase = Phase::Waiting;
+            if !cfg!(mutant = "wait_late") {
+                state.phase = Phase::Waiting;
+            }
             state.kept = kept;
         }
         // It waits already: who wakes it from now on finds it so.
@@ -163,6 +165,10 @@ impl<T: Default> Lifecycle<T> {
         };
         if !is_over || cfg!(mutant = "wait_for_the_past") {
             other.waiting.push(transaction);
+            if cfg!(mutant = "wait_late") {
+                drop(other);
+                lock(&self.slot(transaction).state).phase = Phase::Waiting;
+            }
             return true;
         }
         drop(other);
@@ -214,7 +220,7 @@ impl<T: Default> Lifecycle<T> {
     /// and so is it now, if what it left is `final`. Otherwise [`settle`](Self::settle) or [`refuse`](Self::refuse) follows.
     pub fn take(&self, transaction: u32, is_final: impl Fn(&T) -> bool) -> Option<Taken<T>> {
         let mut state = lock(&self.slot(transaction).state);
-        if state.phase != Phase::Done {
+        if state.phase != Phase::Done && !cfg!(mutant = "take_unfinished") {
             return None;
         }
         let is_settled = is_final(&state.kept);

@@ -113,6 +113,10 @@ impl<K: Ord + Clone> Scans<K> {
             notes.is_scanned = true;
             let written = std::mem::take(&mut notes.written);
             drop(notes);
+            if cfg!(mutant = "gather_apart") {
+                drop(state);
+                state = lock(&self.state);
+            }
             let keys = written
                 .into_iter()
                 .map(|number| (key(number).clone(), number));

@@ -40,7 +40,7 @@ use crate::{
         versions::{Check, Versions},
     },
     state::State,
-    sync::{AtomicU32, AtomicUsize, Mutex, Ordering, lock},
+    sync::{AtomicU32, AtomicUsize, Mutex, Ordering, into_inner, lock},
     value::Value,
     vm::Vm,
 };
@@ -132,7 +132,9 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
             if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
                 // Not the VM's: a rule's, or that of the caller's function for what is committed.
                 lock(&shared.panic).get_or_insert(panic);
-                shared.ready.stop();
+                if !cfg!(mutant = "panic_unnoticed") {
+                    shared.ready.stop();
+                }
             }
         }
     };
@@ -143,7 +145,7 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
     let commit = commit.into_inner();
     let settled = commit.settled();
     let changed = shared.keys.into_entries().filter_map(|(key, cell)| {
-        let versions = cell.0.into_inner();
+        let versions = into_inner(cell.0);
         Some((key, versions.into_changed(settled)?))
     });
     Ran {
