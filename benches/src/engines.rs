@@ -13,7 +13,10 @@ use pleach::{
     AccessSet, Block, Executor, ParallelExecutor, Runtime, SerialExecutor, State, StateView, Stop,
     Strategy, Trust, Vm,
 };
-use pleach_bench::payments::{self, Key, Payment, work};
+use pleach_bench::{
+    block_stm::{self, BlockStm},
+    payments::{self, Key, Payment, work},
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -80,14 +83,16 @@ fn main() -> ExitCode {
         "10,000 payments; microseconds a transaction, and how many times as fast as the plain loop\n"
     );
     println!(
-        "{:>9} {:>7} {:>11} {:>17} {:>17} {:>17} {:>17}",
+        "{:>9} {:>7} {:>11} {:>17} {:>17} {:>17} {:>17} {:>20} {:>20}",
         "accounts",
         "rounds",
         "plain loop",
         "serial",
         "exact, 1 worker",
         "exact, 2 workers",
-        "auto, 2 workers"
+        "auto, 2 workers",
+        "block-stm, 1 worker",
+        "block-stm, 2 workers"
     );
     for rounds in [0, 1_000] {
         for accounts in [100_000, 10_000, 1_000, 100, 2] {
@@ -102,10 +107,10 @@ fn line(accounts: u64, rounds: u32, repeat: usize) {
     let block = payments::block(TRANSACTIONS, accounts, 7);
     let vm = Payments { rounds };
     let state = Accounts(payments::balances(accounts).collect());
+    let number = |workers: usize| NonZeroUsize::new(workers).expect("there are some");
     let runtime = |workers: usize| {
-        let workers = NonZeroUsize::new(workers).expect("there are some");
         Runtime::builder()
-            .workers(workers)
+            .workers(number(workers))
             .build()
             .expect("there are threads")
     };
@@ -113,6 +118,8 @@ fn line(accounts: u64, rounds: u32, repeat: usize) {
     let exact = |runtime: &Runtime| ParallelExecutor::new(runtime).strategy(Strategy::Exact);
     let (exact_one, exact_two) = (exact(&one), exact(&two));
     let auto_two = ParallelExecutor::new(&two);
+    let program = block_stm::Payments { rounds };
+    let (stm_one, stm_two) = (BlockStm::new(number(1)), BlockStm::new(number(2)));
     let mut ledger = payments::Ledger::new(accounts);
     let expected = SerialExecutor::new()
         .execute(Block::new(&vm, &state, &block))
@@ -128,9 +135,13 @@ fn line(accounts: u64, rounds: u32, repeat: usize) {
                 .expect("nothing fails"),
         );
     };
-    let mut times = vec![Vec::new(); 5];
+    let run_stm = |engine: &BlockStm| {
+        let outcome = engine.execute(&program, |key| state.0.get(key).copied(), &block);
+        assert_eq!(outcome.changes.len(), expected.changes.len());
+    };
+    let mut times = vec![Vec::new(); 7];
     for _ in 0..repeat {
-        let mut runs: [&mut dyn FnMut(); 5] = [
+        let mut runs: [&mut dyn FnMut(); 7] = [
             &mut || _ = std::hint::black_box(ledger.run_with(&block, rounds)),
             &mut || {
                 check(
@@ -142,6 +153,8 @@ fn line(accounts: u64, rounds: u32, repeat: usize) {
             &mut || run(&exact_one),
             &mut || run(&exact_two),
             &mut || run(&auto_two),
+            &mut || run_stm(&stm_one),
+            &mut || run_stm(&stm_two),
         ];
         for (run, times) in runs.iter_mut().zip(&mut times) {
             let start = Instant::now();
@@ -156,8 +169,8 @@ fn line(accounts: u64, rounds: u32, repeat: usize) {
     let mut medians = medians.into_iter();
     let plain = medians.next().expect("there is one");
     print!("{accounts:>9} {rounds:>7} {plain:>11.3}");
-    for median in medians {
-        print!(" {median:>9.3} {:>6.2}x", plain / median);
+    for (median, width) in medians.zip([9, 9, 9, 9, 12, 12]) {
+        print!(" {median:>width$.3} {:>6.2}x", plain / median);
     }
     println!();
 }
