@@ -13,7 +13,10 @@ use pleach::{
     AccessSet, Block, Executor, ParallelExecutor, Runtime, SerialExecutor, State, StateView, Stop,
     Strategy, Trust, Vm,
 };
-use pleach_bench::payments::{self, Key, Payment, work};
+use pleach_bench::{
+    block_stm::{self, BlockStm},
+    payments::{self, Key, Payment, work},
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -85,7 +88,7 @@ fn main() -> ExitCode {
         "10,000 payments; microseconds a transaction, and how many times as fast as the plain loop\n"
     );
     println!(
-        "{:>9} {:>7} {:>11} {:>17} {:>17} {:>17} {:>17} {:>17}",
+        "{:>9} {:>7} {:>11} {:>17} {:>17} {:>17} {:>17} {:>17} {:>20} {:>20}",
         "accounts",
         "rounds",
         "plain loop",
@@ -93,7 +96,9 @@ fn main() -> ExitCode {
         "exact, 1 worker",
         "exact, 2 workers",
         "optimistic, 1",
-        "optimistic, 2"
+        "optimistic, 2",
+        "block-stm, 1 worker",
+        "block-stm, 2 workers"
     );
     for rounds in [0, 1_000] {
         for accounts in [100_000, 10_000, 1_000, 100, 2] {
@@ -115,10 +120,10 @@ fn line(accounts: u64, rounds: u32, repeat: usize) {
         declares: false,
     };
     let state = Accounts(payments::balances(accounts).collect());
+    let number = |workers: usize| NonZeroUsize::new(workers).expect("there are some");
     let runtime = |workers: usize| {
-        let workers = NonZeroUsize::new(workers).expect("there are some");
         Runtime::builder()
-            .workers(workers)
+            .workers(number(workers))
             .build()
             .expect("there are threads")
     };
@@ -128,6 +133,8 @@ fn line(accounts: u64, rounds: u32, repeat: usize) {
     let optimistic =
         |runtime: &Runtime| ParallelExecutor::new(runtime).strategy(Strategy::Optimistic);
     let (optimistic_one, optimistic_two) = (optimistic(&one), optimistic(&two));
+    let program = block_stm::Payments { rounds };
+    let (stm_one, stm_two) = (BlockStm::new(number(1)), BlockStm::new(number(2)));
     let mut ledger = payments::Ledger::new(accounts);
     let expected = SerialExecutor::new()
         .execute(Block::new(&vm, &state, &block))
@@ -143,9 +150,13 @@ fn line(accounts: u64, rounds: u32, repeat: usize) {
                 .expect("nothing fails"),
         );
     };
-    let mut times = vec![Vec::new(); 6];
+    let run_stm = |engine: &BlockStm| {
+        let outcome = engine.execute(&program, |key| state.0.get(key).copied(), &block);
+        assert_eq!(outcome.changes.len(), expected.changes.len());
+    };
+    let mut times = vec![Vec::new(); 8];
     for _ in 0..repeat {
-        let mut runs: [&mut dyn FnMut(); 6] = [
+        let mut runs: [&mut dyn FnMut(); 8] = [
             &mut || _ = std::hint::black_box(ledger.run_with(&block, rounds)),
             &mut || {
                 check(
@@ -158,6 +169,8 @@ fn line(accounts: u64, rounds: u32, repeat: usize) {
             &mut || run(&vm, &exact_two),
             &mut || run(&unknown, &optimistic_one),
             &mut || run(&unknown, &optimistic_two),
+            &mut || run_stm(&stm_one),
+            &mut || run_stm(&stm_two),
         ];
         for (run, times) in runs.iter_mut().zip(&mut times) {
             let start = Instant::now();
@@ -172,8 +185,8 @@ fn line(accounts: u64, rounds: u32, repeat: usize) {
     let mut medians = medians.into_iter();
     let plain = medians.next().expect("there is one");
     print!("{accounts:>9} {rounds:>7} {plain:>11.3}");
-    for median in medians {
-        print!(" {median:>9.3} {:>6.2}x", plain / median);
+    for (median, width) in medians.zip([9, 9, 9, 9, 9, 12, 12]) {
+        print!(" {median:>width$.3} {:>6.2}x", plain / median);
     }
     println!();
 }

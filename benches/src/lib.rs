@@ -3,10 +3,12 @@
 //! | engine | what |
 //! | --- | --- |
 //! | [`plain`] | a plain revm loop over a cache database: the honest baseline for Ethereum blocks |
+//! | [`block_stm`] | Block-STM, as its paper has it: the baseline for optimistic execution |
 //! | [`payments`] | payments, and a plain loop over a hash map that makes them |
 //!
 //! `cargo bench -p pleach-bench` runs the criterion benches.
 
+pub mod block_stm;
 pub mod blocks;
 pub mod payments;
 pub mod plain;
