@@ -18,10 +18,6 @@ mod imp {
         mutex.lock()
     }
 
-    pub(crate) fn into_inner<T>(mutex: Mutex<T>) -> T {
-        mutex.into_inner()
-    }
-
     /// Waits for a change, of which nothing is said: look again.
     pub(crate) fn wait<'a, T>(
         condvar: &Condvar,
@@ -29,6 +25,16 @@ mod imp {
     ) -> MutexGuard<'a, T> {
         condvar.wait(&mut guard);
         guard
+    }
+
+    /// Waits a moment before something is looked at again; after some looks, lets other threads run.
+    pub(crate) fn look_again(looks: &mut u32) {
+        *looks += 1;
+        if *looks < 32 {
+            std::hint::spin_loop();
+        } else {
+            std::thread::yield_now();
+        }
     }
 
     /// A cell that many threads may reach, with loom's way of access.
@@ -64,6 +70,10 @@ mod imp {
         },
         thread::{Builder, JoinHandle},
     };
+
+    pub(crate) fn look_again(_: &mut u32) {
+        loom::thread::yield_now();
+    }
 
     /// Stands in for std's, which loom does not have: the same contract, by a lock and a flag.
     #[derive(Debug)]
@@ -114,12 +124,6 @@ mod imp {
 
     pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         mutex.lock().expect("no model panics while it holds a lock")
-    }
-
-    pub(crate) fn into_inner<T>(mutex: Mutex<T>) -> T {
-        mutex
-            .into_inner()
-            .expect("no model panics while it holds a lock")
     }
 
     pub(crate) fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {

@@ -11,7 +11,7 @@ fn explore(first: &'static [u8], second: &'static [u8]) {
         let enter = |keys: &Keys<u8, ()>, all: &[u8]| -> Vec<(u8, u32)> {
             let mut spare = Spare::default();
             let entered = all.iter().map(|key| {
-                let (number, _) = keys.enter(keys.hash(key), key, &mut spare);
+                let (number, ..) = keys.enter(keys.hash(key), key, &mut spare);
                 assert_eq!(keys.key(number), key);
                 (*key, number)
             });
@@ -27,8 +27,8 @@ fn explore(first: &'static [u8], second: &'static [u8]) {
             for (other, other_number) in &all {
                 assert_eq!(key == other, number == other_number);
             }
-            let found = keys.find(keys.hash(key), key);
-            assert_eq!(found.map(|(number, _)| number), Some(*number));
+            let (found, _, is_new) = keys.enter(keys.hash(key), key, &mut Spare::default());
+            assert_eq!((found, is_new), (*number, false));
         }
     });
 }
@@ -55,16 +55,15 @@ fn keys_for_which_there_is_no_slot() {
 }
 
 #[test]
-fn who_finds_a_key_sees_it() {
+fn one_of_two_is_the_first() {
     loom::model(|| {
         let keys: Arc<Keys<u8, ()>> = Arc::new(Keys::new(1));
+        let is_new = |keys: &Keys<u8, ()>| keys.enter(keys.hash(&1), &1, &mut Spare::default()).2;
         let other = thread::spawn({
             let keys = Arc::clone(&keys);
-            move || keys.enter(keys.hash(&1), &1, &mut Spare::default()).0
+            move || is_new(&keys)
         });
-        if let Some((number, _)) = keys.find(keys.hash(&1), &1) {
-            assert_eq!(keys.key(number), &1);
-        }
-        other.join().expect("no thread panics");
+        let mine = is_new(&keys);
+        assert!(mine != other.join().expect("no thread panics"));
     });
 }

@@ -58,9 +58,9 @@ fn who_waits_for_the_commit_is_woken_by_it() {
         let other = thread::spawn({
             let all = Arc::clone(&all);
             move || {
-                let taken = all.take(0, |_| false).expect("it is done");
+                let taken = all.take(0).expect("it is done");
                 assert_eq!((taken.attempts, taken.kept), (1, 7));
-                all.settle(0)
+                taken.woken
             }
         });
         let waits = all.wait(1, 3, 0, Until::Settled);
@@ -127,7 +127,7 @@ fn what_is_committed_has_seen_what_was_committed_before() {
         fn commit(&self) {
             self.commit.take(|(next, seen)| {
                 while *next < 2
-                    && let Some(taken) = self.all.take(*next, |_| true)
+                    && let Some(taken) = self.all.take(*next)
                 {
                     seen.push(taken.kept);
                     *next += 1;

@@ -11,6 +11,7 @@ use std::{
     hash::{BuildHasher, Hash},
 };
 
+use crossbeam_utils::CachePadded;
 // Models do the same in every run.
 #[cfg(pleach_loom)]
 use foldhash::fast::FixedState as RandomState;
@@ -46,7 +47,7 @@ pub struct Keys<K, C> {
     bits: u32,
     lists: [OnceLock<Box<[Block<K, C>]>>; LISTS],
     /// How many numbers were handed out.
-    taken: AtomicU32,
+    taken: CachePadded<AtomicU32>,
     /// Those for which all their buckets were full.
     others: Mutex<BTreeMap<K, u32>>,
     /// Seeded anew in every process, so that nobody can prepare keys that collide. No result depends on it.
@@ -80,7 +81,14 @@ pub struct Entry<K, C> {
     cell: C,
 }
 
-impl<K, C> Entry<K, C> {
+impl<K: Sync, C> Entry<K, C> {
+    /// The key, for who has its number from [`Keys::enter`].
+    pub fn key(&self) -> &K {
+        // SAFETY: Numbers come from calls that have seen the key, and whoever got one from another thread got it after that.
+        let key = unsafe { self.key.get() };
+        key.expect("the number was given for a key")
+    }
+
     /// What belongs to the key.
     pub fn cell(&self) -> &C {
         &self.cell
@@ -96,7 +104,7 @@ impl<K: Hash + Ord + Clone + Send + Sync, C: Default> Keys<K, C> {
             tables: std::array::from_fn(|_| OnceLock::new()),
             bits: buckets.trailing_zeros(),
             lists: std::array::from_fn(|_| OnceLock::new()),
-            taken: AtomicU32::new(0),
+            taken: CachePadded::new(AtomicU32::new(0)),
             others: Mutex::new(BTreeMap::new()),
             hasher: RandomState::default(),
         }
@@ -107,60 +115,39 @@ impl<K: Hash + Ord + Clone + Send + Sync, C: Default> Keys<K, C> {
         self.hasher.hash_one(key)
     }
 
-    /// The number and the entry of `key`, if it has one.
-    pub fn find(&self, hash: u64, key: &K) -> Option<(u32, &Entry<K, C>)> {
-        match self.look_up(hash, key, false) {
-            Place::Found(index) => Some((index, self.at(index))),
-            Place::Empty(_) | Place::NoTable => None,
-            Place::Full => {
-                let index = *lock(&self.others).get(key)?;
-                Some((index, self.at(index)))
-            }
-        }
-    }
-
-    /// The number and the entry of `key`, which gets one if it has none. New numbers come from `spare`.
-    pub fn enter(&self, hash: u64, key: &K, spare: &mut Spare) -> (u32, &Entry<K, C>) {
+    /// The number and the entry of `key`, and whether it has one only by this. New numbers come from `spare`.
+    pub fn enter(&self, hash: u64, key: &K, spare: &mut Spare) -> (u32, &Entry<K, C>, bool) {
         let mut mine = None;
         loop {
-            match self.look_up(hash, key, true) {
-                Place::Found(index) => return (index, self.at(index)),
+            match self.look_up(hash, key) {
+                Place::Found(index) => return (index, self.at(index), false),
                 Place::Empty(slot) => {
                     let index = *mine.get_or_insert_with(|| self.begin(key, spare));
                     let word = tag(hash) | u64::from(index + 1);
                     // ORDERING: Release publishes the entry with its key; who was faster is found by looking again.
                     let filled = slot.compare_exchange(0, word, PUBLISH, Ordering::Relaxed);
                     if filled.is_ok() {
-                        return (index, self.at(index));
+                        return (index, self.at(index), true);
                     }
                 }
-                Place::NoTable | Place::Full => {
+                Place::Full => {
                     let mut others = lock(&self.others);
-                    let index = match others.get(key) {
-                        Some(index) => *index,
-                        None => {
-                            let index = mine.unwrap_or_else(|| self.begin(key, spare));
-                            others.insert(key.clone(), index);
-                            index
-                        }
-                    };
-                    return (index, self.at(index));
+                    if let Some(index) = others.get(key) {
+                        return (*index, self.at(*index), false);
+                    }
+                    let index = mine.unwrap_or_else(|| self.begin(key, spare));
+                    others.insert(key.clone(), index);
+                    return (index, self.at(index), true);
                 }
             }
         }
     }
 
-    /// Where `key` is, or would be. Tables that are not there are made if it `grows`.
-    fn look_up(&self, hash: u64, key: &K, grows: bool) -> Place<'_> {
+    /// Where `key` is, or would be.
+    fn look_up(&self, hash: u64, key: &K) -> Place<'_> {
         for (number, table) in self.tables.iter().enumerate() {
             let bits = self.bits + number as u32;
-            let table = match table.get() {
-                Some(table) => table,
-                None if grows => {
-                    table.get_or_init(|| (0..1_usize << bits).map(|_| Bucket::new()).collect())
-                }
-                None => return Place::NoTable,
-            };
+            let table = table.get_or_init(|| (0..1_usize << bits).map(|_| Bucket::new()).collect());
             for slot in &table[hash as usize & ((1 << bits) - 1)].0 {
                 // ORDERING: Acquire pairs with the Release of who filled the slot: the entry that it names, with its key,
                 // was there before.
@@ -209,11 +196,9 @@ impl<K: Hash + Ord + Clone + Send + Sync, C: Default> Keys<K, C> {
         &entries[place]
     }
 
-    /// The key of this number, which a call of [`enter`](Self::enter) or [`find`](Self::find) gave.
+    /// The key of this number, which a call of [`enter`](Self::enter) gave.
     pub fn key(&self, index: u32) -> &K {
-        // SAFETY: Numbers come from calls that have seen the key, and whoever got one from another thread got it after that.
-        let key = unsafe { self.at(index).key.get() };
-        key.expect("the number was given for a key")
+        self.at(index).key()
     }
 
     /// All keys and what belongs to them, in no particular order. Some are there twice if threads met; then all but one are
@@ -230,8 +215,6 @@ impl<K: Hash + Ord + Clone + Send + Sync, C: Default> Keys<K, C> {
 enum Place<'a> {
     Found(u32),
     Empty(&'a AtomicU64),
-    /// In a table that nobody has made.
-    NoTable,
     /// In no table.
     Full,
 }

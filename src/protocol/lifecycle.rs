@@ -3,50 +3,86 @@
 //! | phase | whose it is | what comes next |
 //! | --- | --- | --- |
 //! | ready | anybody's who begins | running |
-//! | running | the worker's | done; again, if it was deceived; waiting |
+//! | running | the worker's | done; waiting; deceived, if something that it has seen turns out different |
+//! | deceived | the worker's | running, once more |
 //! | waiting | nobody's | ready, when the one that it waits for is done |
-//! | done | nobody's | settled, in block order; recalled, if it was deceived |
+//! | done | nobody's | settled, in block order; recalled, if something that it has seen turns out different |
 //! | recalled | the one's who found out | ready |
-//! | settled | | |
+//! | settled | the one's who commits | recalled, if it was told something that is not so |
 //!
-//! An attempt is deceived when something that it has seen turns out different. Attempts have numbers, so that what was said
-//! of one is not held against the next.
+//! A word holds the phase and the number of the attempt, so that what was said of one attempt is not held against the next.
+//! Whoever a transaction belongs to has what its last attempt has left, too.
 
-use crate::sync::{AtomicU32, Mutex, Ordering, lock};
+use crate::sync::{AtomicU32, Mutex, Ordering, UnsafeCell, lock};
 
 /// The transactions of a block. `T` is what an attempt leaves.
 #[derive(Debug)]
 pub struct Lifecycle<T> {
     slots: Box<[Slot<T>]>,
+    /// Who waits for each.
+    waiting: Box<[Mutex<Vec<u32>>]>,
 }
 
+/// In cache lines of its own: its neighbours run on other threads.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Slot<T> {
-    /// The last attempt that was deceived while it ran: a hint for it to end soon.
-    deceived: AtomicU32,
-    state: Mutex<State<T>>,
+    /// The number of the attempt, whether somebody may wait, and the phase.
+    word: AtomicU32,
+    kept: UnsafeCell<T>,
 }
 
-#[derive(Debug)]
-struct State<T> {
-    phase: Phase,
-    attempt: u32,
-    is_deceived: bool,
-    /// What is kept of the last attempt while nobody runs one.
-    kept: T,
-    /// Who waits for it.
-    waiting: Vec<u32>,
-}
+// SAFETY: What is kept belongs to one thread at a time, by the phase: see the table above. It moves from thread to thread,
+// which `Send` allows.
+unsafe impl<T: Send> Sync for Slot<T> {}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
     Ready,
     Running,
+    Deceived,
     Waiting,
     Done,
     Recalled,
-    Settling,
     Settled,
+}
+
+/// What a slot's word says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Word(u32);
+
+impl Word {
+    const WAITED_FOR: u32 = 8;
+
+    fn new(attempt: u32, phase: Phase) -> Self {
+        Self(attempt << 4 | phase as u32)
+    }
+
+    fn phase(self) -> Phase {
+        const PHASES: [Phase; 7] = [
+            Phase::Ready,
+            Phase::Running,
+            Phase::Deceived,
+            Phase::Waiting,
+            Phase::Done,
+            Phase::Recalled,
+            Phase::Settled,
+        ];
+        PHASES[(self.0 & 7) as usize]
+    }
+
+    fn attempt(self) -> u32 {
+        self.0 >> 4
+    }
+
+    fn is_waited_for(self) -> bool {
+        self.0 & Self::WAITED_FOR != 0
+    }
+
+    /// The same in another phase.
+    fn to(self, phase: Phase) -> Self {
+        Self(self.0 & !7 | phase as u32)
+    }
 }
 
 /// How long to wait for a transaction.
@@ -74,10 +110,61 @@ pub struct Taken<T> {
     pub attempts: u32,
     /// What the last one left.
     pub kept: T,
-    /// Whether it is settled by that.
-    pub is_settled: bool,
     /// Who waited for that and is ready now.
     pub woken: Vec<u32>,
+}
+
+/// ORDERING: see `Slot::change`. Weaker, who gets a transaction would not see what was left of it: model `lifecycle` fails on
+/// this mutant.
+const CHANGE: Ordering = if cfg!(mutant = "relaxed_change") {
+    Ordering::Relaxed
+} else {
+    Ordering::AcqRel
+};
+
+impl<T: Default> Slot<T> {
+    /// Moves to another word, if `next` says so; gives the one before.
+    fn change(&self, next: impl Fn(Word) -> Option<Word>) -> Option<Word> {
+        // ORDERING: Acquire here and below: who gets a transaction sees what was kept of it by the one who had it before. The
+        // Release half of the exchange publishes that.
+        let mut word = self.word.load(Ordering::Acquire);
+        loop {
+            let next = next(Word(word))?;
+            let changed = self
+                .word
+                .compare_exchange(word, next.0, CHANGE, Ordering::Acquire);
+            match changed {
+                Ok(_) => return Some(Word(word)),
+                Err(other) => word = other,
+            }
+        }
+    }
+
+    /// Moves from one phase to another.
+    fn step(&self, from: Phase, to: Phase) -> Option<Word> {
+        self.change(|word| (word.phase() == from).then(|| word.to(to)))
+    }
+
+    /// Takes what is kept.
+    ///
+    /// # Safety
+    ///
+    /// The transaction belongs to the caller.
+    unsafe fn take(&self) -> T {
+        // SAFETY: By the contract nobody else reaches it now.
+        self.kept
+            .with_mut(|kept| std::mem::take(unsafe { &mut *kept }))
+    }
+
+    /// Leaves something for whoever the transaction belongs to next.
+    ///
+    /// # Safety
+    ///
+    /// The transaction belongs to the caller.
+    unsafe fn leave(&self, left: T) {
+        // SAFETY: By the contract nobody else reaches it now.
+        self.kept.with_mut(|kept| unsafe { *kept = left });
+    }
 }
 
 impl<T: Default> Lifecycle<T> {
@@ -85,17 +172,13 @@ impl<T: Default> Lifecycle<T> {
     #[must_use]
     pub fn new(transactions: usize) -> Self {
         let slots = (0..transactions).map(|_| Slot {
-            deceived: AtomicU32::new(0),
-            state: Mutex::new(State {
-                phase: Phase::Ready,
-                attempt: 0,
-                is_deceived: false,
-                kept: T::default(),
-                waiting: Vec::new(),
-            }),
+            word: AtomicU32::new(Word::new(0, Phase::Ready).0),
+            kept: UnsafeCell::new(T::default()),
         });
+        let waiting = (0..transactions).map(|_| Mutex::new(Vec::new()));
         Self {
             slots: slots.collect(),
+            waiting: waiting.collect(),
         }
     }
 
@@ -105,82 +188,94 @@ impl<T: Default> Lifecycle<T> {
 
     /// Changes what is kept of a transaction that nobody has begun.
     pub fn prepare(&mut self, transaction: u32, change: impl FnOnce(&mut T)) {
-        change(&mut lock(&self.slot(transaction).state).kept);
+        let slot = &mut self.slots[transaction as usize];
+        // SAFETY: Nobody shares it.
+        slot.kept.with_mut(|kept| change(unsafe { &mut *kept }));
     }
 
     /// Begins an attempt: its number, and what the last one left. `None` if the transaction is not ready.
     pub fn begin(&self, transaction: u32) -> Option<(u32, T)> {
-        let mut state = lock(&self.slot(transaction).state);
-        if state.phase != Phase::Ready && !cfg!(mutant = "begin_anything") {
-            return None;
-        }
-        state.phase = Phase::Running;
-        Some(Self::attempt(&mut state))
-    }
-
-    fn attempt(state: &mut State<T>) -> (u32, T) {
-        state.attempt += 1;
-        state.is_deceived = false;
-        (state.attempt, std::mem::take(&mut state.kept))
+        let slot = self.slot(transaction);
+        let before = slot.change(|word| {
+            let is_ready = word.phase() == Phase::Ready || cfg!(mutant = "begin_anything");
+            is_ready.then(|| Word(word.0 + 16).to(Phase::Running))
+        })?;
+        // SAFETY: It was ready, and this thread alone has made it running.
+        Some((before.attempt() + 1, unsafe { slot.take() }))
     }
 
     /// Whether an attempt is known to be deceived. A hint: it may be and this does not say so yet.
     #[must_use]
-    pub fn is_deceived(&self, transaction: u32, attempt: u32) -> bool {
-        // ORDERING: Relaxed. What counts is looked at under the lock, in `finish`.
-        self.slot(transaction).deceived.load(Ordering::Relaxed) == attempt
+    pub fn is_deceived(&self, transaction: u32) -> bool {
+        // ORDERING: Relaxed. What counts is looked at again in `finish`.
+        let word = Word(self.slot(transaction).word.load(Ordering::Relaxed));
+        word.phase() == Phase::Deceived
     }
 
     /// Ends a running attempt.
     pub fn finish(&self, transaction: u32, kept: T) -> Finished<T> {
-        let mut state = lock(&self.slot(transaction).state);
-        debug_assert_eq!(state.phase, Phase::Running);
-        state.kept = kept;
-        if state.is_deceived && !cfg!(mutant = "finish_deceived") {
-            let (attempt, kept) = Self::attempt(&mut state);
-            return Finished::Again(attempt, kept);
+        let slot = self.slot(transaction);
+        // SAFETY: It runs on this thread.
+        unsafe { slot.leave(kept) };
+        let before = slot.change(|word| {
+            let is_deceived = word.phase() == Phase::Deceived && !cfg!(mutant = "finish_deceived");
+            Some(if is_deceived {
+                Word(word.0 + 16).to(Phase::Running)
+            } else {
+                Word(word.to(Phase::Done).0 & !Word::WAITED_FOR)
+            })
+        });
+        let before = before.expect("there is always a next word");
+        if before.phase() == Phase::Deceived && !cfg!(mutant = "finish_deceived") {
+            // SAFETY: It still runs on this thread.
+            return Finished::Again(before.attempt() + 1, unsafe { slot.take() });
         }
-        state.phase = Phase::Done;
-        let waiting = std::mem::take(&mut state.waiting);
-        drop(state);
-        Finished::Done(self.wake(waiting))
+        Finished::Done(self.wake(transaction, before))
     }
 
     /// Gives up a running attempt that has to wait for another transaction. `false` if there is nothing to wait for any
     /// more: then it is ready, and nobody else knows of that.
     pub fn wait(&self, transaction: u32, kept: T, on: u32, until: Until) -> bool {
         debug_assert!(on < transaction);
-        {
-            let mut state = lock(&self.slot(transaction).state);
-            if !cfg!(mutant = "wait_late") {
-                state.phase = Phase::Waiting;
-            }
-            state.kept = kept;
+        let slot = self.slot(transaction);
+        // SAFETY: It runs on this thread.
+        unsafe { slot.leave(kept) };
+        let give_up = || slot.change(|word| Some(word.to(Phase::Waiting)));
+        if !cfg!(mutant = "wait_late") {
+            give_up();
         }
         // It waits already: who wakes it from now on finds it so.
-        let mut other = lock(&self.slot(on).state);
+        let other = self.slot(on);
+        let mut waiting = lock(&self.waiting[on as usize]);
+        // ORDERING: AcqRel, as all changes of the word: if the other one is over, what it left is seen.
+        let word = Word(other.word.fetch_or(Word::WAITED_FOR, Ordering::AcqRel));
         let is_over = match until {
-            Until::Done => matches!(other.phase, Phase::Done | Phase::Settling | Phase::Settled),
-            Until::Settled => other.phase == Phase::Settled,
+            Until::Done => matches!(word.phase(), Phase::Done | Phase::Settled),
+            Until::Settled => word.phase() == Phase::Settled,
         };
         if !is_over || cfg!(mutant = "wait_for_the_past") {
-            other.waiting.push(transaction);
+            waiting.push(transaction);
+            drop(waiting);
             if cfg!(mutant = "wait_late") {
-                drop(other);
-                lock(&self.slot(transaction).state).phase = Phase::Waiting;
+                give_up();
             }
             return true;
         }
-        drop(other);
-        lock(&self.slot(transaction).state).phase = Phase::Ready;
+        drop(waiting);
+        slot.step(Phase::Waiting, Phase::Ready);
         false
     }
 
-    fn wake(&self, waiting: Vec<u32>) -> Vec<u32> {
+    /// Wakes those who have waited for a transaction, by what its word said before it came to its end.
+    fn wake(&self, transaction: u32, before: Word) -> Vec<u32> {
+        if !before.is_waited_for() {
+            return Vec::new();
+        }
+        // Who has set the mark has this lock until it is in the list.
+        let waiting = std::mem::take(&mut *lock(&self.waiting[transaction as usize]));
         for transaction in &waiting {
-            let mut state = lock(&self.slot(*transaction).state);
-            debug_assert_eq!(state.phase, Phase::Waiting);
-            state.phase = Phase::Ready;
+            let woken = self.slot(*transaction).step(Phase::Waiting, Phase::Ready);
+            debug_assert!(woken.is_some(), "only this wakes it");
         }
         waiting
     }
@@ -189,71 +284,47 @@ impl<T: Default> Lifecycle<T> {
     /// then calls [`release`](Self::release).
     pub fn deceive(&self, transaction: u32, attempt: u32) -> Option<T> {
         let slot = self.slot(transaction);
-        let mut state = lock(&slot.state);
-        if state.attempt != attempt && !cfg!(mutant = "blame_any_attempt") {
-            return None;
-        }
-        match state.phase {
-            Phase::Running => {
-                state.is_deceived = true;
-                // ORDERING: Relaxed, a hint.
-                slot.deceived.store(attempt, Ordering::Relaxed);
-                None
+        let before = slot.change(|word| {
+            if word.attempt() != attempt && !cfg!(mutant = "blame_any_attempt") {
+                return None;
             }
-            Phase::Done => {
-                state.phase = Phase::Recalled;
-                Some(std::mem::take(&mut state.kept))
+            match word.phase() {
+                Phase::Running => Some(word.to(Phase::Deceived)),
+                Phase::Done => Some(word.to(Phase::Recalled)),
+                _ => None,
             }
-            _ => None,
-        }
+        })?;
+        // SAFETY: It was done, so nobody's, and this thread alone has recalled it.
+        (before.phase() == Phase::Done).then(|| unsafe { slot.take() })
     }
 
-    /// Makes a transaction ready that was recalled.
+    /// Makes a transaction ready that the caller has recalled.
     pub fn release(&self, transaction: u32, kept: T) {
-        let mut state = lock(&self.slot(transaction).state);
-        debug_assert_eq!(state.phase, Phase::Recalled);
-        state.phase = Phase::Ready;
-        state.kept = kept;
+        let slot = self.slot(transaction);
+        // SAFETY: The caller has recalled it.
+        unsafe { slot.leave(kept) };
+        slot.step(Phase::Recalled, Phase::Ready);
     }
 
-    /// Takes what the last attempt at a transaction left, to commit it. `None` if it is not done. All before it are settled;
-    /// and so is it now, if what it left is `final`. Otherwise [`settle`](Self::settle) or [`refuse`](Self::refuse) follows.
-    pub fn take(&self, transaction: u32, is_final: impl Fn(&T) -> bool) -> Option<Taken<T>> {
-        let mut state = lock(&self.slot(transaction).state);
-        if state.phase != Phase::Done && !cfg!(mutant = "take_unfinished") {
-            return None;
-        }
-        let is_settled = is_final(&state.kept);
-        state.phase = if is_settled {
-            Phase::Settled
-        } else {
-            Phase::Settling
-        };
-        let mut taken = Taken {
-            attempts: state.attempt,
-            kept: std::mem::take(&mut state.kept),
-            is_settled,
-            woken: Vec::new(),
-        };
-        if is_settled {
-            let waiting = std::mem::take(&mut state.waiting);
-            drop(state);
-            taken.woken = self.wake(waiting);
-        }
-        Some(taken)
+    /// Takes what the last attempt at a transaction left, to commit it: with that it is settled. `None` if it is not done. All
+    /// before it are settled. One thread at a time commits.
+    pub fn take(&self, transaction: u32) -> Option<Taken<T>> {
+        let slot = self.slot(transaction);
+        let before = slot.change(|word| {
+            let is_done = word.phase() == Phase::Done || cfg!(mutant = "take_unfinished");
+            is_done.then(|| Word(word.to(Phase::Settled).0 & !Word::WAITED_FOR))
+        })?;
+        Some(Taken {
+            attempts: before.attempt(),
+            // SAFETY: It was done, so nobody's, and this thread alone has settled it.
+            kept: unsafe { slot.take() },
+            woken: self.wake(transaction, before),
+        })
     }
 
-    /// Says that a transaction that was taken cannot be committed like that after all; [`release`](Self::release) follows.
+    /// Says that a transaction that the caller has taken cannot be committed like that after all;
+    /// [`release`](Self::release) follows.
     pub fn refuse(&self, transaction: u32) {
-        lock(&self.slot(transaction).state).phase = Phase::Recalled;
-    }
-
-    /// Says that a transaction that was taken is committed. These waited for that and are ready now.
-    pub fn settle(&self, transaction: u32) -> Vec<u32> {
-        let mut state = lock(&self.slot(transaction).state);
-        state.phase = Phase::Settled;
-        let waiting = std::mem::take(&mut state.waiting);
-        drop(state);
-        self.wake(waiting)
+        self.slot(transaction).step(Phase::Settled, Phase::Recalled);
     }
 }

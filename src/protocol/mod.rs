@@ -8,6 +8,7 @@
 //! | `ready.rs` | what is ready to run, who is idle, and when all is done |
 //! | `pool.rs` | threads that are kept from block to block |
 //! | `keys.rs` | numbers for keys that nobody knew beforehand |
+//! | `latch.rs` | a lock for some nanoseconds |
 //! | `versions.rs` | what one key holds for each transaction, while they run in any order |
 //! | `scans.rs` | range scans beside writes |
 //! | `lifecycle.rs` | where each transaction stands, and who may do what with it |
@@ -16,6 +17,7 @@
 pub mod countdown;
 pub mod handoff;
 pub mod keys;
+pub mod latch;
 pub mod lifecycle;
 pub mod pool;
 pub mod ready;

@@ -7,13 +7,15 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
+use crossbeam_utils::CachePadded;
+
 use crate::sync::{AtomicUsize, Condvar, Mutex, Ordering, lock, wait};
 
 /// The work of one block.
 #[derive(Debug)]
 pub struct Ready {
     /// How many of the tasks that could run from the start have been taken.
-    taken: AtomicUsize,
+    taken: CachePadded<AtomicUsize>,
     tasks: usize,
     /// How many workers have nothing to do: a hint.
     wanting: AtomicUsize,
@@ -55,7 +57,7 @@ impl Ready {
     #[must_use]
     pub fn new(tasks: usize) -> Self {
         Self {
-            taken: AtomicUsize::new(0),
+            taken: CachePadded::new(AtomicUsize::new(0)),
             tasks,
             wanting: AtomicUsize::new(0),
             offers: AtomicUsize::new(0),
@@ -75,14 +77,35 @@ impl Ready {
         Some(Working(()))
     }
 
-    /// The next thing to do, for a worker that has finished what it had. `None`, for all workers, when all is done.
-    pub fn next(&self, working: Working) -> Option<(Working, Job)> {
+    /// Something to do, if there is anything at once.
+    #[must_use]
+    pub fn poll(&self, _: &Working) -> Option<Job> {
         // What is offered holds others up.
         // ORDERING: Relaxed, a hint. Everything is looked at again under the lock.
-        if self.offers.load(Ordering::Relaxed) == 0
-            && let Some(task) = self.task()
-        {
-            return Some((working, task));
+        if self.offers.load(Ordering::Relaxed) == 0 {
+            return self.task();
+        }
+        let mut state = lock(&self.state);
+        if state.over {
+            return None;
+        }
+        let offered = self.pop(&mut state);
+        drop(state);
+        offered.or_else(|| self.task())
+    }
+
+    /// The lowest transaction that is offered.
+    fn pop(&self, state: &mut State) -> Option<Job> {
+        let Reverse(transaction) = state.offered.pop()?;
+        // ORDERING: Relaxed, a hint.
+        self.offers.store(state.offered.len(), Ordering::Relaxed);
+        Some(Job::Transaction(transaction))
+    }
+
+    /// The next thing to do, for a worker that has finished what it had. `None`, for all workers, when all is done.
+    pub fn next(&self, working: Working) -> Option<(Working, Job)> {
+        if let Some(job) = self.poll(&working) {
+            return Some((working, job));
         }
         let mut state = lock(&self.state);
         let mut has_looked = false;
@@ -90,10 +113,8 @@ impl Ready {
             if state.over {
                 return None;
             }
-            if let Some(Reverse(transaction)) = state.offered.pop() {
-                // ORDERING: Relaxed, here and below: hints.
-                self.offers.store(state.offered.len(), Ordering::Relaxed);
-                return Some((working, Job::Transaction(transaction)));
+            if let Some(job) = self.pop(&mut state) {
+                return Some((working, job));
             }
             if let Some(task) = self.task() {
                 return Some((working, task));

@@ -11,13 +11,15 @@ use std::{
     ops::{Bound, RangeBounds},
 };
 
+use crossbeam_utils::CachePadded;
+
 use super::versions::Reader;
 use crate::sync::{Mutex, lock};
 
 /// The scans of a block, and the keys that it writes.
 #[derive(Debug)]
 pub struct Scans<K> {
-    notes: Box<[Mutex<Notes>]>,
+    notes: Box<[CachePadded<Mutex<Notes>>]>,
     state: Mutex<State<K>>,
 }
 
@@ -49,7 +51,7 @@ impl<K: Ord + Clone> Scans<K> {
     #[must_use]
     pub fn new(workers: usize) -> Self {
         Self {
-            notes: (0..workers).map(|_| Mutex::default()).collect(),
+            notes: (0..workers).map(|_| CachePadded::default()).collect(),
             state: Mutex::new(State {
                 written: BTreeMap::new(),
                 scans: Vec::new(),

@@ -1,5 +1,7 @@
 //! One thread at a time does what several have reason to do, and none of the reasons is lost.
 
+use crossbeam_utils::CachePadded;
+
 use crate::sync::{AtomicUsize, Ordering, UnsafeCell};
 
 /// ORDERING: see `Turn::take`. Weaker, who has the turn would not see why another one called: model `turn` fails on this
@@ -14,7 +16,7 @@ const CALL: Ordering = if cfg!(mutant = "relaxed_call") {
 #[derive(Debug)]
 pub struct Turn<T> {
     /// How many have called since the turn was last given back.
-    calls: AtomicUsize,
+    calls: CachePadded<AtomicUsize>,
     value: UnsafeCell<T>,
 }
 
@@ -26,7 +28,7 @@ impl<T> Turn<T> {
     #[must_use]
     pub fn new(value: T) -> Self {
         Self {
-            calls: AtomicUsize::new(0),
+            calls: CachePadded::new(AtomicUsize::new(0)),
             value: UnsafeCell::new(value),
         }
     }

@@ -171,20 +171,6 @@ impl<V: Value> Versions<V> {
         self.is_known_to_scans = true;
     }
 
-    /// Takes over what an attempt has found in the parent state. If it `looks` at that, it is noted, unless it should have
-    /// seen something else: then `false`.
-    #[must_use]
-    pub fn confirm(&mut self, reader: Reader, parent: Option<&V>, looks: bool) -> bool {
-        self.load(parent);
-        if !looks {
-            return true;
-        }
-        match self.look(reader.transaction, reader.attempt) {
-            Found::Value(value) => value.as_ref() == parent,
-            Found::Parent | Found::Pending(..) => false,
-        }
-    }
-
     /// What a transaction probably sees: good enough to ask questions that will be asked again.
     pub fn glance(&mut self, transaction: u32) -> Found<V> {
         self.below(transaction, Trusting::Adds)

@@ -5,7 +5,7 @@ use crate::{
     execute::{Fold, Settled},
     protocol::{lifecycle::Taken, versions::Reader},
     state::State,
-    sync::{Ordering, lock},
+    sync::Ordering,
     vm::Vm,
 };
 
@@ -65,21 +65,20 @@ impl<'a, V: Vm> Commit<'a, V> {
             return self.stop(shared);
         };
         let number = index as u32;
-        let taken = shared.lifecycle.take(number, |kept| kept.checks.is_empty());
-        let Some(Taken {
-            attempts,
-            mut kept,
-            is_settled,
-            woken: mut ready,
-        }) = taken
-        else {
+        let Some(taken) = shared.lifecycle.take(number) else {
             return Step::Wait;
         };
+        let Taken {
+            attempts,
+            mut kept,
+            woken: mut ready,
+        } = taken;
+        woken.append(&mut ready);
         let Some(Attempted::Done(attempt)) = kept.attempted.take() else {
             return self.stop(shared);
         };
         let holds = kept.checks.iter().all(|(key, check)| {
-            let mut versions = lock(&shared.keys.at(*key).cell().0);
+            let mut versions = shared.keys.at(*key).cell().lock();
             versions.holds(number, check)
         });
         if !holds {
@@ -91,14 +90,10 @@ impl<'a, V: Vm> Commit<'a, V> {
             && self.fold.settle(index, transaction, attempt) == Settled::Keep;
         if !is_kept {
             for key in &kept.written {
-                let mut versions = lock(&shared.keys.at(*key).cell().0);
+                let mut versions = shared.keys.at(*key).cell().lock();
                 versions.publish(number, None, deceived);
             }
         }
-        if !is_settled {
-            ready = shared.lifecycle.settle(number);
-        }
-        woken.append(&mut ready);
         self.settled += 1;
         // ORDERING: Release: who sees the number sees the versions of those before it.
         shared.settled.store(self.settled, Ordering::Release);

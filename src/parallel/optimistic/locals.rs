@@ -1,12 +1,12 @@
 //! What the transaction at hand has touched so far.
-//!
-//! A key that nobody has touched before stays here until the attempt comes to its end: looking at the parent state needs no
-//! locks, and what was seen is confirmed when the key is entered, see `Worker::enter`.
 
 use super::Cell;
 use crate::{
     execute::Known,
-    protocol::versions::{Change, Check, Question},
+    protocol::{
+        keys::Entry,
+        versions::{Change, Check, Question},
+    },
     value::{Amount, Delta, Value},
 };
 
@@ -15,9 +15,12 @@ const FEW: usize = 8;
 
 /// What a transaction did with a key so far.
 pub(super) struct Local<'a, K, V: Value> {
-    pub(super) hash: u64,
-    pub(super) place: Place<'a, K, V>,
-    /// Whether what was found has to be confirmed.
+    hash: u64,
+    pub(super) key: &'a K,
+    /// The number of the key.
+    pub(super) number: u32,
+    pub(super) cell: &'a Cell<V>,
+    /// Whether nobody has touched the key before.
     pub(super) is_new: bool,
     /// Whether scans know that the key has versions, as far as this transaction knows.
     pub(super) is_known: bool,
@@ -33,30 +36,7 @@ pub(super) struct Local<'a, K, V: Value> {
     pub(super) put: bool,
 }
 
-/// Where a key is.
-pub(super) enum Place<'a, K, V: Value> {
-    /// It has this number.
-    Entered(u32, &'a K, &'a Cell<V>),
-    /// Nobody has touched it before.
-    New(K),
-}
-
 impl<K, V: Value> Local<'_, K, V> {
-    pub(super) fn key(&self) -> &K {
-        match &self.place {
-            Place::Entered(_, key, _) => key,
-            Place::New(key) => key,
-        }
-    }
-
-    /// The number of the key and its versions, once it was entered.
-    pub(super) fn entered(&self) -> Option<(u32, &Cell<V>)> {
-        match self.place {
-            Place::Entered(number, _, cell) => Some((number, cell)),
-            Place::New(_) => None,
-        }
-    }
-
     /// The value that the transaction sees.
     pub(super) fn value(&self) -> Option<&V> {
         if self.pending.is_known() {
@@ -124,7 +104,7 @@ pub(super) struct Locals<'a, K, V: Value> {
     places: Vec<u32>,
 }
 
-impl<'a, K: Eq, V: Value> Locals<'a, K, V> {
+impl<'a, K: Eq + Sync, V: Value> Locals<'a, K, V> {
     pub(super) fn new() -> Self {
         Self {
             locals: Vec::new(),
@@ -142,7 +122,7 @@ impl<'a, K: Eq, V: Value> Locals<'a, K, V> {
 
     /// Where a key is, if it was touched.
     pub(super) fn find(&self, hash: u64, key: &K) -> Option<usize> {
-        let is_it = |local: &Local<'a, K, V>| local.hash == hash && local.key() == key;
+        let is_it = |local: &Local<'a, K, V>| local.hash == hash && local.key == key;
         if self.locals.len() <= FEW {
             return self.locals.iter().position(is_it);
         }
@@ -157,11 +137,17 @@ impl<'a, K: Eq, V: Value> Locals<'a, K, V> {
     }
 
     /// Adds a key that was not touched yet.
-    pub(super) fn push(&mut self, hash: u64, place: Place<'a, K, V>) -> usize {
+    pub(super) fn push(
+        &mut self,
+        hash: u64,
+        (number, entry, is_new): (u32, &'a Entry<K, Cell<V>>, bool),
+    ) -> usize {
         self.locals.push(Local {
             hash,
-            is_new: matches!(place, Place::New(_)),
-            place,
+            key: entry.key(),
+            number,
+            cell: entry.cell(),
+            is_new,
             is_known: false,
             found: Known::No,
             looks: false,

@@ -22,6 +22,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
 };
 
+use crossbeam_utils::CachePadded;
 use pleach_dtt::{Access, AccessSet, Trust};
 use smallvec::SmallVec;
 
@@ -33,6 +34,7 @@ use crate::{
     execute::{Fold, Known},
     protocol::{
         keys::{Keys, Spare},
+        latch::Latch,
         lifecycle::Lifecycle,
         ready::Ready,
         scans::Scans,
@@ -40,21 +42,15 @@ use crate::{
         versions::{Check, Versions},
     },
     state::State,
-    sync::{AtomicU32, AtomicUsize, Mutex, Ordering, into_inner, lock},
+    sync::{AtomicU32, AtomicUsize, Mutex, Ordering, lock},
     value::Value,
     vm::Vm,
 };
 use commit::Commit;
 use worker::Worker;
 
-/// The versions of a key, behind their lock.
-pub(super) struct Cell<V: Value>(Mutex<Versions<V>>);
-
-impl<V: Value> Default for Cell<V> {
-    fn default() -> Self {
-        Self(Mutex::new(Versions::default()))
-    }
-}
+/// The versions of a key, behind their latch.
+type Cell<V> = Latch<Versions<V>>;
 
 /// What an attempt leaves for the next one, and for the commit.
 struct Kept<V: Vm> {
@@ -89,7 +85,7 @@ struct Shared<'a, V: Vm, S> {
     scans: Scans<V::Key>,
     ready: Ready,
     /// How many transactions are committed, from the first on.
-    settled: AtomicU32,
+    settled: CachePadded<AtomicU32>,
     /// How many workers have begun.
     workers: AtomicUsize,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
@@ -118,7 +114,7 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
         lifecycle: Lifecycle::new(count),
         scans: Scans::new(workers),
         ready: Ready::new(count),
-        settled: AtomicU32::new(0),
+        settled: CachePadded::new(AtomicU32::new(0)),
         workers: AtomicUsize::new(0),
         panic: Mutex::new(None),
     };
@@ -144,10 +140,10 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
     }
     let commit = commit.into_inner();
     let settled = commit.settled();
-    let changed = shared.keys.into_entries().filter_map(|(key, cell)| {
-        let versions = into_inner(cell.0);
-        Some((key, versions.into_changed(settled)?))
-    });
+    let changed = shared
+        .keys
+        .into_entries()
+        .filter_map(|(key, cell)| Some((key, cell.into_inner().into_changed(settled)?)));
     Ran {
         changed: changed.collect(),
         fold: commit.into_fold(),
@@ -173,10 +169,10 @@ impl<V: Vm, S> Shared<'_, V, S> {
             let index = index as u32;
             for (key, access) in set.entries() {
                 let hash = self.keys.hash(key);
-                let (number, entry) = self.keys.enter(hash, key, &mut spare);
+                let (number, entry, _) = self.keys.enter(hash, key, &mut spare);
                 let writes = access.has(Access::WRITE);
                 if writes || access.has(Access::ADD) {
-                    lock(&entry.cell().0).guess(index, !writes);
+                    entry.cell().lock().guess(index, !writes);
                 }
                 let writes = writes || access.has(Access::ADD);
                 let reads = access.has(Access::READ);

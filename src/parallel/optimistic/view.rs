@@ -7,19 +7,17 @@ use std::{
 
 use pleach_dtt::AccessSet;
 
-use super::{
-    Shared,
-    locals::{Locals, Place},
-};
+use super::{Shared, locals::Locals};
 use crate::{
     error::{AccessKind, Undeclared},
     execute::{Known, Trouble, allows, merge},
     protocol::{
+        keys::Spare,
         lifecycle::Until,
         versions::{Check, Found, Question, Reader},
     },
     state::{State, is_empty_range},
-    sync::{Ordering, lock},
+    sync::Ordering,
     value::{Bounds, Delta, Value},
     view::{StateView, sealed::Sealed},
     vm::{Interrupt, Vm},
@@ -44,6 +42,7 @@ pub(super) struct OptimisticView<'w, 'a, V: Vm, S> {
     pub(super) reader: Reader,
     pub(super) locals: &'w mut Locals<'a, V::Key, V::Value>,
     pub(super) checks: &'w mut Checks<V::Value>,
+    pub(super) spare: &'w mut Spare,
     /// The sorted access set, if it is exact.
     pub(super) declared: Option<&'a AccessSet<V::Key>>,
     pub(super) halt: Option<Halt>,
@@ -58,11 +57,7 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
 
     /// The place of `key`, if it may be touched so.
     fn place(&mut self, kind: AccessKind, key: &V::Key) -> Result<usize, Interrupt> {
-        let Reader {
-            transaction,
-            attempt,
-        } = self.reader;
-        if self.shared.lifecycle.is_deceived(transaction, attempt) {
+        if self.shared.lifecycle.is_deceived(self.reader.transaction) {
             return Err(self.interrupt(Halt::Deceived));
         }
         let place = self.touch(key);
@@ -86,21 +81,18 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
             return Ok(());
         }
         local.looks = looks;
-        let Place::Entered(_, _, cell) = local.place else {
-            // Nobody has made anything of it; if somebody does meanwhile, that is found out when the attempt ends.
-            if local.found.is_known() {
-                return Ok(());
-            }
-            let value = self.parent(key)?;
-            return self.found(place, value);
-        };
+        let cell = local.cell;
         let Reader {
             transaction,
             attempt,
         } = self.reader;
-        let mut parent: Option<Option<V::Value>> = None;
+        // Nobody else has loaded it, most likely.
+        let mut parent = match std::mem::take(&mut local.is_new) {
+            true => Some(self.parent(key)?),
+            false => None,
+        };
         let found = loop {
-            let mut versions = lock(&cell.0);
+            let mut versions = cell.lock();
             if let Some(value) = parent.take() {
                 versions.load(value.as_ref());
             }
@@ -130,11 +122,7 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
         if let Some(place) = self.locals.find(hash, key) {
             return place;
         }
-        let place = match keys.find(hash, key) {
-            Some((number, entry)) => Place::Entered(number, keys.key(number), entry.cell()),
-            None => Place::New(key.clone()),
-        };
-        self.locals.push(hash, place)
+        self.locals.push(hash, keys.enter(hash, key, self.spare))
     }
 
     /// What the parent state holds.
@@ -216,16 +204,16 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
         // What it has added to has to be seen now.
         for place in 0..self.locals.len() {
             let local = self.locals.get(place);
-            if local.own.is_some() && (from, to).contains_key(local.key()) {
-                let key = local.key().clone();
-                self.load(place, &key, true)?;
+            if local.own.is_some() && (from, to).contains_key(local.key) {
+                let key = local.key;
+                self.load(place, key, true)?;
             }
         }
-        let mut own: Vec<(V::Key, Option<V::Value>)> = self
+        let mut own: Vec<(&V::Key, Option<V::Value>)> = self
             .locals
             .iter()
-            .filter(|local| local.is_written() && (from, to).contains_key(local.key()))
-            .map(|local| (local.key().clone(), local.value().cloned()))
+            .filter(|local| local.is_written() && (from, to).contains_key(local.key))
+            .map(|local| (local.key, local.value().cloned()))
             .collect();
         own.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
 
@@ -253,15 +241,15 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
             }
             let is_own = match (own.peek(), &next) {
                 (None, None) => return None,
-                (Some((own, _)), Some((other, _))) => own <= other,
+                (Some((own, _)), Some((other, _))) => *own <= other,
                 (own, _) => own.is_some(),
             };
             if is_own {
                 let (key, value) = own.next()?;
-                if next.as_ref().is_some_and(|(other, _)| *other == key) {
-                    next = following(shared, &key, to);
+                if next.as_ref().is_some_and(|(other, _)| other == key) {
+                    next = following(shared, key, to);
                 }
-                return Some((key, Known::of(value)));
+                return Some((key.clone(), Known::of(value)));
             }
             let (key, _) = next.take()?;
             next = following(shared, &key, to);

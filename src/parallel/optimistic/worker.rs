@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::{
     Kept, Shared,
     commit::{Commit, Step},
-    locals::{Local, Locals, Place},
+    locals::Locals,
     view::{Checks, Halt, OptimisticView},
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
         versions::Reader,
     },
     state::State,
-    sync::{Ordering, lock},
+    sync::Ordering,
     vm::Vm,
 };
 
@@ -35,7 +35,12 @@ pub(super) struct Worker<'a, 'b, V: Vm, S> {
     deceived: Vec<Reader>,
     /// What became ready by what this worker did.
     offers: Vec<u32>,
+    /// How much has been done since this worker last committed.
+    uncommitted: usize,
 }
+
+/// How much is done before it is committed: by keys that were touched, so small transactions are committed several at a time.
+const MUCH: usize = if cfg!(pleach_loom) { 0 } else { 32 };
 
 /// What becomes of a transaction that a worker has begun.
 enum Next {
@@ -62,28 +67,42 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
             first: Vec::new(),
             deceived: Vec::new(),
             offers: Vec::new(),
+            uncommitted: 0,
         }
     }
 
     pub(super) fn work(&mut self, mut working: Working) {
-        while let Some((still, job)) = self.shared.ready.next(working) {
-            working = still;
-            let mut transaction = match job {
+        let ready = &self.shared.ready;
+        loop {
+            let job = if let Some(transaction) = self.mine(&working) {
+                Job::Transaction(transaction)
+            } else if let Some(job) = ready.poll(&working) {
+                job
+            } else if self.uncommitted > 0 {
+                // Whoever sleeps leaves nothing undone.
+                self.advance();
+                continue;
+            } else if let Some((still, job)) = ready.next(working) {
+                working = still;
+                job
+            } else {
+                return;
+            };
+            self.run(match job {
                 Job::Task(task) => task as u32,
                 Job::Transaction(transaction) => transaction,
-            };
-            loop {
-                self.run(transaction);
-                if self.offers.is_empty() {
-                    break;
-                }
-                // The lowest holds up the others.
-                self.offers.sort_unstable();
-                transaction = self.offers[0];
-                self.shared.ready.offer(&working, &self.offers[1..]);
-                self.offers.clear();
-            }
+            });
         }
+    }
+
+    /// The lowest of the transactions that became ready by what this worker did, which holds up the others: these are for
+    /// anybody.
+    fn mine(&mut self, working: &Working) -> Option<u32> {
+        self.offers.sort_unstable();
+        let mine = *self.offers.first()?;
+        self.shared.ready.offer(working, &self.offers[1..]);
+        self.offers.clear();
+        Some(mine)
     }
 
     /// Runs a transaction, until an attempt stands or has to wait.
@@ -111,7 +130,7 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
     /// The latest transaction before this one that will write something that it will look at, as far as is known.
     fn latest_guess(&self, transaction: u32, kept: &Kept<V>) -> Option<u32> {
         let pending = |number: &u32| {
-            let versions = lock(&self.shared.keys.at(*number).cell().0);
+            let versions = self.shared.keys.at(*number).cell().lock();
             versions.pending(transaction)
         };
         kept.looked.iter().filter_map(pending).max()
@@ -149,6 +168,7 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
             },
             locals: &mut self.locals,
             checks: &mut self.checks,
+            spare: &mut self.spare,
             declared: declared.and_then(Option::as_ref),
             halt: None,
         };
@@ -167,7 +187,7 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
                 self.guess(transaction, kept);
                 return self.wait(transaction, kept, on, until);
             }
-            None if shared.lifecycle.is_deceived(transaction, attempt) => {
+            None if shared.lifecycle.is_deceived(transaction) => {
                 return self.again(transaction, kept);
             }
             Some(Halt::Deceived) => return self.again(transaction, kept),
@@ -175,16 +195,15 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
             None => None,
         };
         let attempted = Attempted::new(trouble, returned, input.on_undeclared);
-        let reader = Reader {
-            transaction,
-            attempt,
-        };
-        self.publish(reader, kept, attempted.leaves_changes());
+        self.publish(transaction, kept, attempted.leaves_changes());
         kept.attempted = Some(attempted);
         match shared.lifecycle.finish(transaction, std::mem::take(kept)) {
             Finished::Done(woken) => {
                 self.offers.extend(woken);
-                self.advance();
+                self.uncommitted += 1 + self.locals.len();
+                if self.uncommitted > MUCH {
+                    self.advance();
+                }
                 Next::Left
             }
             Finished::Again(attempt, last) => {
@@ -216,31 +235,16 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
         }
     }
 
-    /// Gives numbers to the keys that nobody had touched before.
-    fn enter(&mut self) {
-        let keys = &self.shared.keys;
-        for local in self.locals.iter_mut() {
-            if let Place::New(key) = &local.place {
-                let (number, entry) = keys.enter(local.hash, key, &mut self.spare);
-                local.place = Place::Entered(number, keys.key(number), entry.cell());
-            }
-        }
-    }
-
     /// Makes what a given up attempt has looked at and written so far known, so that others wait for it.
     fn guess(&mut self, transaction: u32, kept: &mut Kept<V>) {
-        self.enter();
         kept.looked.clear();
         for local in self.locals.iter() {
-            let Some((number, cell)) = local.entered() else {
-                continue;
-            };
             if local.looks {
-                kept.looked.push(number);
+                kept.looked.push(local.number);
             }
             if local.is_written() {
-                lock(&cell.0).guess(transaction, !local.put);
-                kept.written.push(number);
+                local.cell.lock().guess(transaction, !local.put);
+                kept.written.push(local.number);
             }
         }
         kept.written.sort_unstable();
@@ -251,63 +255,48 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
     /// Marks the versions that a transaction has as guesses.
     fn mark(&self, transaction: u32, kept: &Kept<V>) {
         for number in &kept.written {
-            lock(&self.shared.keys.at(*number).cell().0).guess(transaction, false);
+            self.shared
+                .keys
+                .at(*number)
+                .cell()
+                .lock()
+                .guess(transaction, false);
         }
     }
 
-    /// Leaves the changes of an attempt for others, and takes back what the one before left and this one does not. Confirms
-    /// what it has seen of keys that nobody had touched before.
-    fn publish(&mut self, reader: Reader, kept: &mut Kept<V>, leaves_changes: bool) {
+    /// Leaves the changes of an attempt for others, and takes back what the one before left and this one does not.
+    fn publish(&mut self, transaction: u32, kept: &mut Kept<V>, leaves_changes: bool) {
         let shared = self.shared;
-        let transaction = reader.transaction;
-        self.enter();
         if leaves_changes {
             self.tell();
         }
-        let mut is_confirmed = true;
         let mut before = std::mem::take(&mut kept.written);
         kept.looked.clear();
         for local in self.locals.iter_mut() {
-            let Place::Entered(number, _, cell) = local.place else {
-                continue;
-            };
             if local.looks {
-                kept.looked.push(number);
+                kept.looked.push(local.number);
             }
             let change = if leaves_changes { local.change() } else { None };
-            let parent = match &local.found {
-                found if local.is_new && found.is_known() => Some(found.as_option()),
-                _ => None,
-            };
-            if change.is_none() && parent.is_none() {
+            if change.is_none() {
                 continue;
             }
-            let mut versions = lock(&cell.0);
-            if let Some(parent) = parent {
-                is_confirmed &= versions.confirm(reader, parent, local.looks);
-            }
-            if change.is_some() {
-                versions.known_to_scans();
-                // ORDERING: Acquire, so that what is forgotten by this is there already.
-                versions.tidy(|| shared.settled.load(Ordering::Acquire));
-                versions.publish(transaction, change, &mut self.deceived);
-                kept.written.push(number);
-                before.retain(|other| *other != number);
-            }
+            let mut versions = local.cell.lock();
+            versions.known_to_scans();
+            // ORDERING: Acquire, so that what is forgotten by this is there already.
+            versions.tidy(|| shared.settled.load(Ordering::Acquire));
+            versions.publish(transaction, change, &mut self.deceived);
+            kept.written.push(local.number);
+            before.retain(|other| *other != local.number);
         }
         for number in before {
-            let mut versions = lock(&shared.keys.at(number).cell().0);
+            let mut versions = shared.keys.at(number).cell().lock();
             versions.publish(transaction, None, &mut self.deceived);
         }
+        let locals = &self.locals;
+        let checks = self.checks.drain(..);
         kept.checks.clear();
-        for (place, check) in &self.checks {
-            if let Some((number, _)) = self.locals.get(*place).entered() {
-                kept.checks.push((number, *check));
-            }
-        }
-        if !is_confirmed {
-            self.deceived.push(reader);
-        }
+        kept.checks
+            .extend(checks.map(|(place, check)| (locals.get(place).number, check)));
         self.recall();
     }
 
@@ -316,11 +305,10 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
         let shared = self.shared;
         let written = self.locals.iter().filter(|local| local.is_written());
         let first = written.filter(|local| !local.is_known);
-        let first = first.filter_map(Local::entered).map(|(number, _)| number);
-        self.first.extend(first);
+        self.first.extend(first.map(|local| local.number));
         if !self.first.is_empty() {
             let key = |number| shared.keys.key(number);
-            let note = |number, reader| lock(&shared.keys.at(number).cell().0).note(reader);
+            let note = |number, reader| shared.keys.at(number).cell().lock().note(reader);
             shared.scans.tell(self.number, &self.first, key, note);
             self.first.clear();
         }
@@ -344,8 +332,8 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
 
     /// Commits what can be committed.
     fn advance(&mut self) {
-        let shared = self.shared;
-        let commit = self.commit;
+        let (shared, commit) = (self.shared, self.commit);
+        self.uncommitted = 0;
         commit.take(|commit| {
             loop {
                 let step = commit.step(shared, &mut self.deceived, &mut self.offers);
