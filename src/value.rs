@@ -61,6 +61,8 @@ pub trait Value: Clone + Eq + Debug + Send + Sync {
     fn amount(&self) -> Option<Self::Amount>;
     /// The value that holds `amount` after an add; `None` makes the key absent, which suits states that do not
     /// store zeros.
+    ///
+    /// The law: a value that is made so is that number, and only zero may be absent.
     fn from_amount(amount: Self::Amount) -> Option<Self>;
 }
 

@@ -8,7 +8,10 @@ use std::{
 
 use pleach_dtt::{AccessSet, Trust};
 
-use crate::{value::Value, view::StateView};
+use crate::{
+    value::{Delta, Value},
+    view::StateView,
+};
 
 /// A virtual machine: how one transaction is executed.
 ///
@@ -76,6 +79,19 @@ pub trait Vm: Sync {
     fn accesses(&self, transaction: &Self::Transaction, set: &mut AccessSet<Self::Key>) -> Trust {
         let _ = (transaction, set);
         Trust::Unknown
+    }
+
+    /// Says by how much `transaction` will most probably change numbers, as far as that is known without executing it. Nothing
+    /// is known by default.
+    ///
+    /// It is a hint to an optimistic executor: until the transaction has run, those after it that only ask something of such
+    /// a number ([`StateView::at_least`]) are answered as if it had. A wrong hint costs time, never the result.
+    fn forecast(
+        &self,
+        transaction: &Self::Transaction,
+        add: &mut dyn FnMut(Self::Key, Delta<<Self::Value as Value>::Amount>),
+    ) {
+        let _ = (transaction, add);
     }
 
     /// Executes `transaction` on `state`.

@@ -161,6 +161,17 @@ where
         slot.changed = true;
     }
 
+    /// How many keys were touched.
+    pub(crate) fn keys(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// What is known of each key that was touched, and whether a kept transaction changed it.
+    pub(crate) fn into_kept(self) -> impl Iterator<Item = (K, Known<V>, bool)> {
+        let slots = self.slots.into_iter();
+        slots.map(|(key, slot)| (key, slot.kept, slot.changed))
+    }
+
     /// Why the view interrupted the transaction, if it did.
     pub(super) fn take_trouble(&mut self) -> Option<Trouble> {
         self.trouble.take()

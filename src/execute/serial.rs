@@ -121,13 +121,26 @@ impl<'a, V: Vm> Rest<'a, V> {
         (fold, rest, state)
     }
 
-    /// The loop: executes what `fold` has not settled, on what `overlay` has kept.
+    /// Executes what `fold` has not settled, on what `overlay` has kept.
     pub(crate) fn run<S: State<V::Key, V::Value>>(
         self,
         mut fold: Fold<'_, V>,
         mut overlay: Overlay<'_, V::Key, V::Value, S>,
         observer: &mut impl Observer<V>,
     ) -> Result<Outcome<V>, ExecuteError> {
+        self.some(&mut fold, &mut overlay, observer, || false)?;
+        overlay.count(&mut fold.statistics);
+        Ok(fold.finish(overlay.into_changes()))
+    }
+
+    /// The loop: executes the next transactions, until there is no more, or `is_enough`, which is asked after each.
+    pub(crate) fn some<S: State<V::Key, V::Value>>(
+        &self,
+        fold: &mut Fold<'_, V>,
+        overlay: &mut Overlay<'_, V::Key, V::Value, S>,
+        observer: &mut impl Observer<V>,
+        mut is_enough: impl FnMut() -> bool,
+    ) -> Result<(), ExecuteError> {
         let Self {
             number,
             vm,
@@ -138,7 +151,7 @@ impl<'a, V: Vm> Rest<'a, V> {
         let mut declared = AccessSet::new();
 
         while let Some((index, transaction)) = fold.next() {
-            let fail = |kind| ExecuteError::new(number, Some(index), kind);
+            let fail = |kind| ExecuteError::new(*number, Some(index), kind);
             if cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
                 return Err(fail(ExecuteErrorKind::Cancelled));
             }
@@ -181,10 +194,11 @@ impl<'a, V: Vm> Rest<'a, V> {
                 Settled::Keep => overlay.commit(),
                 Settled::Discard => overlay.discard(),
             }
+            if is_enough() {
+                break;
+            }
         }
-
-        overlay.count(&mut fold.statistics);
-        Ok(fold.finish(overlay.into_changes()))
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     optimistic,
     plan::Plan,
     runtime::Runtime,
+    trial::Trial,
 };
 use crate::{
     block::Block,
@@ -23,8 +24,9 @@ use crate::{
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub enum Strategy {
-    /// The one that is expected to be the fastest for the block: serially if it is small, if it is one chain, or if its
-    /// access sets are not exact.
+    /// The one that is expected to be the fastest for the block. By exact access sets, unless they come to a chain. Where
+    /// they are not exact, serially at first, for some microseconds that are measured, and optimistically from there on if
+    /// that seems to pay.
     #[default]
     Auto,
     /// One transaction after another.
@@ -42,10 +44,14 @@ pub enum Strategy {
 ///
 /// Where all access sets are [exact](pleach_dtt::Trust::Exact), branches of the block that share nothing run side by side,
 /// and the transactions of large branches as soon as those before them are done that they depend on. Nothing is validated,
-/// and nothing runs twice. This version executes all other blocks serially.
+/// and nothing runs twice.
 ///
-/// If something happens that only the order of the block can settle (a rule that refuses a transaction, a fatal one, a
-/// panic, an error of the state), what comes before it stands, and the rest is executed serially.
+/// All other blocks run [optimistically](Strategy::Optimistic). Each transaction sees what those before it have left so far,
+/// and runs again if something that it has looked at turns out different. They are committed in the order of the block, and
+/// streamed to the caller as they are. If most attempts are in vain, the rest of the block is executed serially.
+///
+/// If something happens that only the order of the block can settle (a fatal transaction, a panic, an error of the state; with
+/// exact sets also a rule that refuses a transaction), what comes before it stands, and the rest is executed serially.
 ///
 /// # Examples
 ///
@@ -88,14 +94,14 @@ impl ParallelExecutor {
 
     /// How a block is executed.
     fn way<V: Vm, S>(&self, block: &Block<'_, V, S>) -> Way<V::Key> {
-        /// Less is done before a thread is awake.
+        /// A plan is for more than that.
         const FEW: usize = 32;
-        let count = block.transactions.len();
         let workers = self.runtime.workers().get();
         match self.strategy {
             Strategy::Serial => return Way::Serial,
             Strategy::Optimistic => return Way::Optimistic,
-            Strategy::Auto if workers == 1 || count < FEW => return Way::Serial,
+            Strategy::Auto if workers == 1 => return Way::Serial,
+            Strategy::Auto if block.transactions.len() < FEW => return Way::Trial,
             Strategy::Auto | Strategy::Exact => {}
         }
         // If the VM panics here, it does so in the serial executor too, which knows what to say.
@@ -104,10 +110,9 @@ impl ParallelExecutor {
         }));
         match (plan, self.strategy) {
             (Ok(Some(plan)), Strategy::Exact) => Way::Exact(plan),
-            // A chain, or nearly one.
-            (Ok(Some(plan)), _) if plan.depth as usize * 4 > count * 3 => Way::Serial,
+            (Ok(Some(plan)), _) if plan.is_nearly_a_chain() => Way::Serial,
             (Ok(Some(plan)), _) => Way::Exact(plan),
-            (Ok(None), Strategy::Auto) => Way::Optimistic,
+            (Ok(None), Strategy::Auto) => Way::Trial,
             _ => Way::Serial,
         }
     }
@@ -118,6 +123,8 @@ enum Way<K> {
     Serial,
     Exact(Plan<K>),
     Optimistic,
+    /// Serially at first, and optimistically if that seems to pay.
+    Trial,
 }
 
 impl Executor for ParallelExecutor {
@@ -129,7 +136,7 @@ impl Executor for ParallelExecutor {
         if matches!(way, Way::Serial) {
             return SerialExecutor::new().execute(block);
         }
-        let (fold, rest, state) = Rest::of(block);
+        let (mut fold, rest, state) = Rest::of(block);
         let cancel = rest.cancel.clone();
         let input = Input {
             vm: rest.vm,
@@ -138,27 +145,39 @@ impl Executor for ParallelExecutor {
             on_undeclared: rest.on_undeclared,
             cancel: cancel.as_ref(),
         };
+        // Most of what it holds it gets when all is nearly over, if at all; but for a trial, which may go on to the end.
+        let expected = match way {
+            Way::Trial => fold.transactions.len(),
+            _ => 0,
+        };
+        let mut overlay = Overlay::new(state, expected);
         match way {
             Way::Exact(plan) => {
                 let ran = exact::run(&self.runtime, &plan, &input);
-                settle(fold, rest, state, &plan, ran)
+                return settle(fold, rest, overlay, &plan, ran);
             }
-            _ => {
-                let optimistic::Ran { fold, changed } =
-                    optimistic::run(&self.runtime, &input, fold);
-                if fold.next().is_none() {
-                    let changes = changed
-                        .into_iter()
-                        .map(|(key, value)| (key, value.into_option()));
-                    return Ok(fold.finish(Changes::from_unsorted(changes.collect())));
+            Way::Trial => {
+                let mut trial = Trial::new(fold.transactions.len(), self.runtime.workers());
+                rest.some(&mut fold, &mut overlay, &mut Nobody, || trial.is_over())?;
+                if !trial.is_for_many(overlay.keys()) {
+                    return rest.run(fold, overlay, &mut Nobody);
                 }
-                let mut overlay = Overlay::new(state, fold.transactions.len());
-                for (key, value) in changed {
-                    overlay.adopt(&key, value);
-                }
-                rest.run(fold, overlay, &mut Nobody)
             }
+            Way::Serial | Way::Optimistic => {}
         }
+        let ran = optimistic::run(&self.runtime, &input, fold, overlay);
+        let optimistic::Ran { fold, changed } = ran;
+        if fold.next().is_none() {
+            let changes = changed
+                .into_iter()
+                .map(|(key, value)| (key, value.into_option()));
+            return Ok(fold.finish(Changes::from_unsorted(changes.collect())));
+        }
+        let mut overlay = Overlay::new(state, fold.transactions.len());
+        for (key, value) in changed {
+            overlay.adopt(&key, value);
+        }
+        rest.run(fold, overlay, &mut Nobody)
     }
 }
 
@@ -166,7 +185,7 @@ impl Executor for ParallelExecutor {
 fn settle<V: Vm, S: State<V::Key, V::Value>>(
     mut fold: Fold<'_, V>,
     rest: Rest<'_, V>,
-    state: &S,
+    mut overlay: Overlay<'_, V::Key, V::Value, S>,
     plan: &Plan<V::Key>,
     ran: Ran<V>,
 ) -> Result<Outcome<V>, ExecuteError> {
@@ -194,7 +213,6 @@ fn settle<V: Vm, S: State<V::Key, V::Value>>(
         return Ok(fold.finish(changes(plan, values)));
     }
 
-    let mut overlay = Overlay::new(state, fold.transactions.len());
     let end = clean
         .checked_sub(1)
         .map_or(0, |last| plan.range(last as u32).end);

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `runtime.rs` | threads that are kept from block to block |
 //! | `executor.rs` | the executor: chooses a way, and settles what comes of it in block order |
+//! | `trial.rs` | whether a block is worth more than one thread |
 //! | `attempt.rs` | what an attempt at a transaction comes to |
 //! | `plan.rs` | exact access sets: which value each access sees, what runs in one go, what waits for what |
 //! | `exact.rs` | runs a plan |
@@ -16,6 +17,7 @@ mod executor;
 mod optimistic;
 mod plan;
 mod runtime;
+mod trial;
 mod view;
 
 pub use executor::{ParallelExecutor, Strategy};

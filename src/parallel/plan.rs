@@ -38,7 +38,7 @@ pub(super) struct Plan<K> {
     waiting_ends: Vec<u32>,
     pub(super) countdowns: Vec<Countdown>,
     /// How many transactions the longest chain has.
-    pub(super) depth: u32,
+    depth: u32,
 }
 
 /// An access that a transaction may do.
@@ -253,6 +253,11 @@ impl<K: Ord + Hash + Clone> Plan<K> {
             .checked_sub(1)
             .map_or(0, |before| self.waiting_ends[before]);
         &self.waiting[start as usize..self.waiting_ends[index] as usize]
+    }
+
+    /// Whether hardly anything can run side by side.
+    pub(super) fn is_nearly_a_chain(&self) -> bool {
+        self.depth as usize * 4 > self.transactions() * 3
     }
 
     /// How many threads can be of use beside the caller's.

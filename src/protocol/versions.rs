@@ -100,6 +100,8 @@ pub struct Versions<V: Value> {
     is_known_to_scans: bool,
     /// By transaction.
     versions: SmallVec<[Version<V>; 1]>,
+    /// How many of them are part of the base by now.
+    folded: u32,
     /// By transaction, each once.
     readers: SmallVec<[Reader; 2]>,
     /// How many attempts were wasted on it.
@@ -124,6 +126,7 @@ impl<V: Value> Default for Versions<V> {
             is_changed: false,
             is_known_to_scans: false,
             versions: SmallVec::new(),
+            folded: 0,
             readers: SmallVec::new(),
             conflicts: 0,
         }
@@ -137,6 +140,12 @@ impl<V: Value> Versions<V> {
         if !self.base.is_known() {
             self.base = Known::of(value.cloned());
         }
+    }
+
+    /// Says what the transactions before all others here have left, and whether they changed it.
+    pub(crate) fn begin_with(&mut self, value: Known<V>, is_changed: bool) {
+        self.base = value;
+        self.is_changed = is_changed;
     }
 
     /// What a transaction sees, which this attempt relies on: if it changes, the attempt is named.
@@ -179,7 +188,7 @@ impl<V: Value> Versions<V> {
     /// The transaction that a look would have to wait for.
     #[must_use]
     pub fn pending(&self, transaction: u32) -> Option<u32> {
-        let below = &self.versions[..self.at(transaction)];
+        let below = self.since_base(transaction);
         for version in below.iter().rev() {
             if version.is_guess {
                 return Some(version.transaction);
@@ -202,6 +211,12 @@ impl<V: Value> Versions<V> {
         }
     }
 
+    /// The versions before that of `transaction` that are not part of the base.
+    fn since_base(&self, transaction: u32) -> &[Version<V>] {
+        let folded = self.folded as usize;
+        &self.versions[folded..self.at(transaction).max(folded)]
+    }
+
     fn reader(&self, transaction: u32) -> Result<usize, usize> {
         match self.readers.last() {
             Some(last) if last.transaction >= transaction => self
@@ -213,35 +228,47 @@ impl<V: Value> Versions<V> {
 
     /// The value that `transaction` sees, unless it has to wait for a version before it.
     fn below(&self, transaction: u32, trusting: Trusting) -> Found<V> {
-        let below = &self.versions[..self.at(transaction)];
+        let below = self.since_base(transaction);
         let mut adds = below.len();
-        let mut value = None;
+        let mut put = None;
         for (at, version) in below.iter().enumerate().rev() {
             if version.is_guess && !trusting.trusts(version.adds) {
                 return Found::Pending(version.transaction, Until::Done);
             }
-            if let Some(Change::Put(put)) = &version.change {
-                value = Some(put.clone());
+            if let Some(Change::Put(value)) = &version.change {
+                put = Some(value);
                 break;
             }
             adds = at;
         }
-        let mut value = match (value, &self.base) {
-            (Some(value), _) => value,
+        let start = match (&put, &self.base) {
+            (Some(put), _) => put.as_ref(),
             (None, Known::No) => return Found::Parent,
-            (None, base) => base.as_option().cloned(),
+            (None, base) => base.as_option(),
         };
+        if adds == below.len() {
+            return Found::Value(start.cloned());
+        }
+        let mut sum = number(start);
+        let mut is_changed = false;
         for version in &below[adds..] {
-            if let Some(change @ Change::Add(_)) = &version.change {
-                match change.apply(value.as_ref()) {
-                    Some(sum) => value = sum,
-                    None if trusting == Trusting::Adds => {}
-                    // Only until it is committed: it then adds something else, or something before it changes.
-                    None => return Found::Pending(version.transaction, Until::Settled),
+            let Some(Change::Add(delta)) = &version.change else {
+                continue;
+            };
+            match sum.and_then(|sum| delta.apply(sum)) {
+                Some(after) => {
+                    sum = Some(after);
+                    is_changed = true;
                 }
+                None if trusting == Trusting::Adds => {}
+                // Only until it is committed: it then adds something else, or something before it changes.
+                None => return Found::Pending(version.transaction, Until::Settled),
             }
         }
-        Found::Value(value)
+        Found::Value(match sum {
+            Some(sum) if is_changed => V::from_amount(sum),
+            _ => start.cloned(),
+        })
     }
 
     /// Puts the version of a transaction in the place of the one that it has: `None` is none. Names those who have seen
@@ -334,35 +361,69 @@ impl<V: Value> Versions<V> {
         before.is_none() || before != after
     }
 
-    /// Lets others wait for what a transaction will make of the key.
+    /// Lets others wait for what a transaction will make of the key; if it `adds`, only those who look at the value.
     pub fn guess(&mut self, transaction: u32, adds: bool) {
         let at = self.at(transaction);
         match self.versions.get_mut(at) {
             Some(version) if version.transaction == transaction => version.is_guess = true,
-            _ => self.versions.insert(
-                at,
-                Version {
-                    transaction,
-                    is_guess: true,
-                    change: None,
-                    adds,
-                },
-            ),
+            _ => self.guess_at(at, transaction, None, adds),
         }
     }
 
-    /// Forgets the versions of transactions before `settled`, all of which are committed, but for what they come to.
+    /// The same for a transaction that was not executed yet, and will probably add this.
+    pub fn forecast(&mut self, transaction: u32, delta: Delta<V::Amount>) {
+        let at = self.at(transaction);
+        match self.versions.get_mut(at) {
+            Some(version) if version.transaction == transaction => {
+                version.adds = true;
+                version.change = Some(Change::Add(delta));
+            }
+            _ => self.guess_at(at, transaction, Some(Change::Add(delta)), true),
+        }
+    }
+
+    fn guess_at(&mut self, at: usize, transaction: u32, change: Option<Change<V>>, adds: bool) {
+        let version = Version {
+            transaction,
+            is_guess: true,
+            change,
+            adds,
+        };
+        self.versions.insert(at, version);
+    }
+
+    /// Makes the versions of transactions before `settled`, all of which are committed, part of the base.
     pub fn settle(&mut self, settled: u32) {
         let count = self.at(settled);
-        for version in self.versions.drain(..count) {
+        let first = self.folded as usize;
+        if first >= count {
+            return;
+        }
+        // What was added since the last put, on what was put.
+        let mut sum = None;
+        for version in &mut self.versions[first..count] {
             // It is what the transaction was committed with.
-            let Some(change) = version.change else {
-                continue;
-            };
-            if let Some(value) = change.apply(self.base.as_option()) {
-                self.base = Known::of(value);
-                self.is_changed = true;
+            match version.change.take() {
+                Some(Change::Put(put)) => {
+                    self.base = Known::of(put);
+                    sum = None;
+                }
+                Some(Change::Add(delta)) => {
+                    let before = sum.or_else(|| number(self.base.as_option()));
+                    sum = before.and_then(|before| delta.apply(before)).or(sum);
+                }
+                None => continue,
             }
+            self.is_changed = true;
+        }
+        if let Some(sum) = sum {
+            self.base = Known::of(V::from_amount(sum));
+        }
+        self.folded = self.folded.max(count as u32);
+        // What follows moves only now and then.
+        if self.folded as usize > MANY.max(self.versions.len() / 2) {
+            self.versions.drain(..self.folded as usize);
+            self.folded = 0;
         }
     }
 

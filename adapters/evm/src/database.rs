@@ -65,8 +65,10 @@ pub(crate) struct Loaded {
     pub(crate) before: Before,
     /// The balance before the transaction, if it was read.
     pub(crate) balance: Option<U256>,
-    /// The nonce before the transaction, if it was read.
+    /// The nonce before the transaction, if it was read or asked for.
     pub(crate) nonce: Option<u64>,
+    /// Whether it was only asked for: it is what the transaction says.
+    pub(crate) is_nonce_asked: bool,
     /// The balance before the transaction is at least this much: a predicate that was asked and held.
     pub(crate) at_least: U256,
     /// The highest that its placeholder ever stood, even if it came down again.
@@ -139,6 +141,18 @@ impl<'a> ViewDatabase<'a> {
         Ok(Value::into_number(value.as_ref()).saturating_to())
     }
 
+    /// Whether the nonce is this, without looking at it.
+    pub(crate) fn is_nonce(&mut self, address: Address, nonce: u64) -> Result<bool, ViewError> {
+        let key = Key::nonce(address);
+        let nonce = U256::from(nonce);
+        Ok(self.at_least(&key, nonce)? && !self.at_least(&key, nonce + U256::ONE)?)
+    }
+
+    /// Adds one to a nonce.
+    pub(crate) fn bump_nonce(&mut self, address: Address, by: u64) -> Result<bool, ViewError> {
+        self.add(&Key::nonce(address), Delta::Plus(Wei(U256::from(by))))
+    }
+
     /// Whether the account has sent a transaction or created a contract.
     pub(crate) fn has_nonce(&mut self, address: Address) -> Result<bool, ViewError> {
         self.at_least(&Key::nonce(address), U256::ONE)
@@ -206,6 +220,7 @@ impl<'a> ViewDatabase<'a> {
             before,
             balance,
             nonce,
+            is_nonce_asked: false,
             at_least: U256::ZERO,
             peak: PLACEHOLDER_BALANCE,
             incarnation: None,

@@ -63,7 +63,7 @@ impl<'a> Handler for LazyHandler<'a> {
         let (block, tx, cfg, journal, ..) = evm.ctx().all_mut();
         let caller = tx.caller();
         journal.load_account_with_code(caller)?;
-        journal.read_nonce(caller)?;
+        journal.expect_nonce(caller, tx.nonce())?;
         validate_account_nonce_and_code_with_components(
             &journal.account_mut(caller).info,
             tx,

@@ -10,7 +10,8 @@
 //! | CALL, EXTCODEHASH, SELFDESTRUCT | is the account empty? | predicates on nonce and balance |
 //! | BALANCE, SELFBALANCE | the balance | read ([`LazyJournal::show_next_balance`]) |
 //! | SELFDESTRUCT | the balance that moves | read |
-//! | CREATE | the creator's nonce; has the target one? | read; predicate |
+//! | the start of a transaction | is the sender's nonce the transaction's? | predicates ([`LazyJournal::expect_nonce`]) |
+//! | CREATE | the creator's nonce; has the target one? | read, unless it is the sender's; predicate |
 //! | EIP-7702 authorisations | all of the authority | read |
 //!
 //! Where a predicate says no, the number is read too, so that revm's own comparison then finds the same. Here is what is
@@ -130,6 +131,20 @@ impl<'a> LazyJournal<'a> {
             self.account_mut(address).info.nonce = nonce;
         }
         Ok(())
+    }
+
+    /// Puts the nonce in the placeholder's place: by asking whether it is this, so that transactions of one sender need not
+    /// see each other's, and by reading it if it is not.
+    pub(crate) fn expect_nonce(&mut self, address: Address, nonce: u64) -> Result<(), ViewError> {
+        let Some(index) = self.index(address) else {
+            return Ok(());
+        };
+        if self.database.loaded[index].nonce.is_none() && self.database.is_nonce(address, nonce)? {
+            self.database.loaded[index].nonce = Some(nonce);
+            self.database.loaded[index].is_nonce_asked = true;
+            self.account_mut(address).info.nonce = nonce;
+        }
+        self.read_nonce(address)
     }
 
     /// Whether the account has `amount` now. If not, its balance is read, so that revm finds the same.

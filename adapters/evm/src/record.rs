@@ -39,7 +39,7 @@ impl PreparedBlock<'_> {
                 let nonce = Key::nonce(*sender);
                 set.retain(|key, access| {
                     if *key == nonce {
-                        *access = access.without(Access::READ);
+                        *access = access.without(Access::READ).without(Access::CHECK);
                     }
                     !access.is_none()
                 });

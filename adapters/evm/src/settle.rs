@@ -113,6 +113,7 @@ fn settle_account(
 ) -> Result<(), ViewError> {
     let loaded = &database.loaded[index];
     let (address, balance, nonce) = (loaded.address, loaded.balance, loaded.nonce);
+    let is_nonce_asked = loaded.is_nonce_asked;
     let before = loaded.before.clone();
     if account.is_selfdestructed() {
         put_number(database, Key::balance(address), balance, U256::ZERO)?;
@@ -126,7 +127,12 @@ fn settle_account(
     if balance.is_some() {
         put_number(database, Key::balance(address), balance, info.balance)?;
     }
-    if let Some(nonce) = nonce {
+    if let Some(nonce) = nonce.filter(|_| is_nonce_asked) {
+        if info.nonce > nonce {
+            // It cannot be refused: nonces end before the numbers do.
+            database.bump_nonce(address, info.nonce - nonce)?;
+        }
+    } else if let Some(nonce) = nonce {
         let before = Some(U256::from(nonce));
         put_number(
             database,

@@ -1,7 +1,7 @@
 //! Plain transfers of ether, without the interpreter.
 //!
 //! Most transactions of many blocks just move ether to an account without code. Their gas is known beforehand, and all
-//! that they change is two balances, a nonce and the fee: three adds and a write. Everything that is not as simple as
+//! that they change is two balances, a nonce and the fee: four adds. Everything that is not as simple as
 //! that, and every transaction that is not valid, is left to revm; so its answers are revm's.
 
 use alloy_primitives::{Address, Bytes, U256};
@@ -20,7 +20,7 @@ use crate::{
     engine::Engine,
     handler::{EvmError, LazyHandler},
     key::Key,
-    value::{Value, Wei},
+    value::Wei,
 };
 
 /// Executes the transaction if it is a valid plain transfer. If not, nothing was changed.
@@ -111,8 +111,8 @@ impl Transfer {
         // Paid nothing, the beneficiary is touched all the same.
         if database.is_marked(self.from)?
             || (self.fee.is_zero() && database.is_marked(self.beneficiary)?)
-            || database.read_nonce(self.from)? != self.nonce
             || self.nonce == u64::MAX
+            || !database.is_nonce(self.from, self.nonce)?
             || !database.at_least(&sender, self.most)?
         {
             return Ok(false);
@@ -129,8 +129,7 @@ impl Transfer {
             }
         }
         database.add(&sender, Delta::Minus(Wei(self.cost)))?;
-        let nonce = Value::from_number(U256::from(self.nonce + 1));
-        database.put(&Key::nonce(self.from), nonce)?;
+        database.bump_nonce(self.from, 1)?;
         Ok(true)
     }
 }

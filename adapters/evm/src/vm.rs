@@ -3,17 +3,19 @@
 use alloy_consensus::Header;
 use alloy_eips::eip4895::Withdrawal;
 use alloy_evm::EvmEnv;
-use pleach::{StateView, Stop, Vm};
+use alloy_primitives::U256;
+use pleach::{Delta, StateView, Stop, Vm};
 use revm::{context::result::EVMError, primitives::hardfork::SpecId};
 
 use crate::{
+    database::Mode,
     engine::{Entry, Environment, Scratch, run},
     handler::EvmError,
     key::Key,
     spec::ChainSpec,
     system::Protocol,
     transaction::{Execution, Kind, Output, Transaction, TransactionError},
-    value::Value,
+    value::{Value, Wei},
 };
 
 /// Executes the transactions of one block: its rules, its environment, and what the protocol does around them.
@@ -52,7 +54,7 @@ impl BlockVm {
     /// Reads accounts whole from now on.
     #[cfg(test)]
     pub(crate) fn make_eager(&mut self) {
-        self.environment.mode = crate::database::Mode::Eager;
+        self.environment.mode = Mode::Eager;
     }
 
     /// Whether the protocol has anything to do before the transactions.
@@ -73,6 +75,14 @@ impl Vm for BlockVm {
     type Output = Output;
     type Error = TransactionError;
     type Scratch = Scratch;
+
+    fn forecast(&self, transaction: &Transaction, add: &mut dyn FnMut(Key, Delta<Wei>)) {
+        if let Kind::Signed(signed) = &transaction.0
+            && self.environment.mode == Mode::Lazy
+        {
+            add(Key::nonce(signed.env.caller), Delta::Plus(Wei(U256::ONE)));
+        }
+    }
 
     fn execute<S: StateView<Key, Value>>(
         &self,

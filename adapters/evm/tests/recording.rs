@@ -37,7 +37,7 @@ fn payments_add_to_balances_and_wait_for_nobody() {
     let paid = Access::ADD.and(Access::CHECK);
     assert_eq!(access(first, signer(0), Part::Balance), Some(paid));
     assert_eq!(access(first, signer(1), Part::Balance), Some(Access::ADD));
-    assert_eq!(access(first, signer(0), Part::Nonce), Some(Access::WRITE));
+    assert_eq!(access(first, signer(0), Part::Nonce), Some(Access::ADD));
     assert_eq!(access(first, signer(1), Part::Code), Some(Access::CHECK));
 
     let mut open = OpenTree::new();

@@ -35,9 +35,9 @@ pub(super) enum Step<V: Vm> {
 impl<'a, V: Vm> Commit<'a, V> {
     pub(super) fn new(fold: Fold<'a, V>, workers: usize) -> Self {
         Self {
+            settled: fold.next().map_or(0, |(index, _)| index as u32),
             fold,
             workers: workers as u32,
-            settled: 0,
             attempts: 0,
             is_over: false,
         }

@@ -31,7 +31,7 @@ use super::{
     runtime::Runtime,
 };
 use crate::{
-    execute::{Fold, Known},
+    execute::{Fold, Known, Overlay},
     protocol::{
         keys::{Keys, Spare},
         latch::Latch,
@@ -84,7 +84,9 @@ struct Shared<'a, V: Vm, S> {
     lifecycle: Lifecycle<Kept<V>>,
     scans: Scans<V::Key>,
     ready: Ready,
-    /// How many transactions are committed, from the first on.
+    /// The first transaction that is executed here.
+    first: u32,
+    /// How many transactions of the block are committed.
     settled: CachePadded<AtomicU32>,
     /// How many workers have begun.
     workers: AtomicUsize,
@@ -99,25 +101,30 @@ pub(super) struct Ran<'a, V: Vm> {
     pub(super) changed: Vec<(V::Key, Known<V::Value>)>,
 }
 
-/// Runs a block as far as optimism carries.
+/// Runs a block from where `fold` is, as far as optimism carries. `overlay` has what the transactions before that have left.
 pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
     runtime: &Runtime,
     input: &Input<'_, V, S>,
     fold: Fold<'a, V>,
+    overlay: Overlay<'_, V::Key, V::Value, S>,
 ) -> Ran<'a, V> {
-    let count = input.transactions.len();
+    let transactions = input.transactions.len();
+    let first = fold.next().map_or(transactions, |(index, _)| index);
+    let count = transactions - first;
     let workers = runtime.workers().get().min(count.max(1));
     let mut shared = Shared {
         input,
         declared: Vec::new(),
-        keys: Keys::new(4 * count),
-        lifecycle: Lifecycle::new(count),
+        keys: Keys::new(4 * count + overlay.keys()),
+        lifecycle: Lifecycle::new(transactions),
         scans: Scans::new(workers),
         ready: Ready::new(count),
-        settled: CachePadded::new(AtomicU32::new(0)),
+        first: first as u32,
+        settled: CachePadded::new(AtomicU32::new(first as u32)),
         workers: AtomicUsize::new(0),
         panic: Mutex::new(None),
     };
+    shared.adopt(overlay);
     shared.predict();
     let commit = Turn::new(Commit::new(fold, workers));
     let work = || {
@@ -151,16 +158,43 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
 }
 
 impl<V: Vm, S> Shared<'_, V, S> {
+    /// Begins with what the transactions before the first have left.
+    fn adopt<T>(&mut self, overlay: Overlay<'_, V::Key, V::Value, T>)
+    where
+        T: State<V::Key, V::Value>,
+    {
+        let mut spare = Spare::default();
+        let kept = overlay.into_kept();
+        for (key, value, is_changed) in kept.filter(|(_, value, _)| value.is_known()) {
+            let (number, entry, _) = self.keys.enter(self.keys.hash(&key), &key, &mut spare);
+            entry.cell().lock().begin_with(value, is_changed);
+            if is_changed {
+                let key = |number| self.keys.key(number);
+                self.scans.tell(0, &[number], key, |_, _| {});
+            }
+        }
+    }
+
     /// Asks the VM what the transactions will touch, and lets those wait that look at what others will write.
     fn predict(&mut self) {
         let mut set = AccessSet::new();
         let mut spare = Spare::default();
         let count = self.input.transactions.len();
-        for (index, transaction) in self.input.transactions.iter().enumerate() {
+        let rest = self.input.transactions.iter().enumerate();
+        for (index, transaction) in rest.skip(self.first as usize) {
             set.clear();
+            let number = index as u32;
             let vm = self.input.vm;
-            // If it panics here, it does so when the transaction runs, too.
-            let asked = catch_unwind(AssertUnwindSafe(|| vm.accesses(transaction, &mut set)));
+            let (keys, lifecycle) = (&self.keys, &mut self.lifecycle);
+            // If it panics here, it does so when the transaction runs, too, or never.
+            let asked = catch_unwind(AssertUnwindSafe(|| {
+                vm.forecast(transaction, &mut |key, delta| {
+                    let (key, entry, _) = keys.enter(keys.hash(&key), &key, &mut spare);
+                    entry.cell().lock().forecast(number, delta);
+                    lifecycle.prepare(number, |kept| kept.written.push(key));
+                });
+                vm.accesses(transaction, &mut set)
+            }));
             let trust = asked.unwrap_or(Trust::Unknown);
             if trust == Trust::Unknown {
                 continue;

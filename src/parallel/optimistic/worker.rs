@@ -89,7 +89,7 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
                 return;
             };
             self.run(match job {
-                Job::Task(task) => task as u32,
+                Job::Task(task) => self.shared.first + task as u32,
                 Job::Transaction(transaction) => transaction,
             });
         }
