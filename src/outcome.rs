@@ -20,6 +20,9 @@ pub struct Outcome<V: Vm> {
     pub changes: Changes<V::Key, V::Value>,
     /// How the outcome was reached.
     pub statistics: Statistics,
+    /// The keys on which most attempts were wasted, and how many each has cost: the worst first, at most sixteen. Like the
+    /// statistics, it differs from run to run.
+    pub conflicts: Vec<(V::Key, usize)>,
 }
 
 impl<V: Vm> Outcome<V> {
@@ -44,6 +47,7 @@ impl<V: Vm<Output: Debug>> Debug for Outcome<V> {
             .field("transactions", &self.transactions)
             .field("changes", &self.changes)
             .field("statistics", &self.statistics)
+            .field("conflicts", &self.conflicts)
             .finish()
     }
 }
@@ -108,8 +112,18 @@ pub struct Statistics {
     pub skipped: usize,
     /// How often the VM was called. Serially this is at most once a transaction.
     pub attempts: usize,
+    /// Attempts that were made again because something that they had seen turned out different.
+    pub deceived: usize,
+    /// Attempts that were made again because they had been told something of a number (that it is enough, that something can
+    /// be added) that was not so when their turn came.
+    pub refused: usize,
+    /// How often a transaction waited for one before it.
+    pub waited: usize,
+    /// Transactions that were executed one after another: all of them if the serial executor did it, and those that a
+    /// parallel one has left to it.
+    pub serial: usize,
     /// Distinct keys that were touched.
     pub keys: usize,
-    /// How often the parent state was asked for a value.
+    /// How often the parent state was asked for a value. By exact access sets this is not counted.
     pub state_reads: usize,
 }

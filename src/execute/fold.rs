@@ -129,6 +129,7 @@ impl<'a, V: Vm> Fold<'a, V> {
             transactions: self.outcomes,
             changes,
             statistics: self.statistics,
+            conflicts: Vec::new(),
         }
     }
 

@@ -23,7 +23,6 @@ use pleach_dtt::AccessSet;
 
 use crate::{
     error::{AccessKind, BoxError, Undeclared},
-    outcome::Statistics,
     state::{Changes, RangeSupport, State, is_empty_range},
     value::{Amount, Bounds, Delta, Value},
     view::{StateView, sealed::Sealed},
@@ -193,9 +192,9 @@ where
         }
     }
 
-    pub(super) fn count(&self, statistics: &mut Statistics) {
-        statistics.keys = self.slots.len();
-        statistics.state_reads = self.state_reads;
+    /// How often the parent state was asked since this was last asked.
+    pub(super) fn take_state_reads(&mut self) -> usize {
+        std::mem::take(&mut self.state_reads)
     }
 
     /// The changes of the kept transactions.

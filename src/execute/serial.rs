@@ -129,7 +129,7 @@ impl<'a, V: Vm> Rest<'a, V> {
         observer: &mut impl Observer<V>,
     ) -> Result<Outcome<V>, ExecuteError> {
         self.some(&mut fold, &mut overlay, observer, || false)?;
-        overlay.count(&mut fold.statistics);
+        fold.statistics.keys = overlay.keys();
         Ok(fold.finish(overlay.into_changes()))
     }
 
@@ -166,6 +166,7 @@ impl<'a, V: Vm> Rest<'a, V> {
                 observer.execute(index, vm, transaction, &mut view, &mut scratch)
             }));
             fold.statistics.attempts += 1;
+            fold.statistics.serial += 1;
 
             // What the view objected to counts, whatever the VM made of it: even a panic.
             let attempt: Attempt<V> = match (overlay.take_trouble(), attempt) {
@@ -198,6 +199,7 @@ impl<'a, V: Vm> Rest<'a, V> {
                 break;
             }
         }
+        fold.statistics.state_reads += overlay.take_state_reads();
         Ok(())
     }
 }

@@ -166,18 +166,30 @@ impl Executor for ParallelExecutor {
             Way::Serial | Way::Optimistic => {}
         }
         let ran = optimistic::run(&self.runtime, &input, fold, overlay);
-        let optimistic::Ran { fold, changed } = ran;
+        let optimistic::Ran {
+            fold,
+            changed,
+            conflicts,
+        } = ran;
         if fold.next().is_none() {
             let changes = changed
                 .into_iter()
                 .map(|(key, value)| (key, value.into_option()));
-            return Ok(fold.finish(Changes::from_unsorted(changes.collect())));
+            let changes = Changes::from_unsorted(changes.collect());
+            return Ok(Outcome {
+                conflicts,
+                ..fold.finish(changes)
+            });
         }
         let mut overlay = Overlay::new(state, fold.transactions.len());
         for (key, value) in changed {
             overlay.adopt(&key, value);
         }
-        rest.run(fold, overlay, &mut Nobody)
+        let outcome = rest.run(fold, overlay, &mut Nobody)?;
+        Ok(Outcome {
+            conflicts,
+            ..outcome
+        })
     }
 }
 

@@ -110,6 +110,7 @@ pub fn execute(block: &TestBlock) -> Result<Outcome<ProgramVm>> {
         transactions: outcomes,
         changes: Changes::from_unsorted(changes.collect()),
         statistics: Statistics::default(),
+        conflicts: Vec::new(),
     })
 }
 

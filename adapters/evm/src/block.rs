@@ -229,6 +229,7 @@ impl PreparedBlock<'_> {
             mut transactions,
             changes,
             statistics,
+            conflicts: _,
         } = outcome;
         if let Some(TxOutcome::Fatal(_)) = transactions.last() {
             let index = transactions.len() - 1;

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use pleach::{CancelToken, SerialExecutor};
-use pleach_evm::{Content, check};
+use pleach::{CancelToken, Executor, ParallelExecutor, SerialExecutor, Strategy};
+use pleach_evm::{BlockFile, Content, check};
+
+use crate::harness::runtime;
 
 /// The block files, or none where the folder is absent.
 fn files() -> Vec<PathBuf> {
@@ -19,14 +21,20 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
-#[test]
-fn every_block_matches_its_header() {
-    let mut failures = Vec::new();
-    for path in files() {
+fn blocks() -> impl Iterator<Item = (PathBuf, Box<BlockFile>)> {
+    files().into_iter().map(|path| {
         let content = Content::read(&path).expect("the file can be read");
         let Content::Block(file) = content else {
             panic!("{} is no block file", path.display());
         };
+        (path, file)
+    })
+}
+
+#[test]
+fn every_block_matches_its_header() {
+    let mut failures = Vec::new();
+    for (path, file) in blocks() {
         let prepared = file
             .block
             .prepare(&file.spec)
@@ -42,4 +50,33 @@ fn every_block_matches_its_header() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn every_number_of_workers_comes_to_the_same() {
+    for (path, file) in blocks() {
+        let prepared = file
+            .block
+            .prepare(&file.spec)
+            .expect("all signatures have senders");
+        let view = prepared.view(&file.state);
+        let serial = SerialExecutor::new()
+            .execute(prepared.to_pleach(&view))
+            .expect("the block is valid");
+        let expected = format!("{:?}", serial.transactions);
+        for workers in [1, 2, 3, 4, 8, 16] {
+            for strategy in [Strategy::Optimistic, Strategy::Auto] {
+                let executor = ParallelExecutor::new(&runtime(workers)).strategy(strategy);
+                let found = executor
+                    .execute(prepared.to_pleach(&view))
+                    .expect("the block is valid");
+                let what = format!("{} by {strategy:?} on {workers}", path.display());
+                assert!(serial.changes == found.changes, "changes of {what}");
+                assert!(
+                    expected == format!("{:?}", found.transactions),
+                    "outcomes of {what}"
+                );
+            }
+        }
+    }
 }

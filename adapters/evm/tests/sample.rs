@@ -1,10 +1,21 @@
 //! The sample chain, which a real client made: every field of every header.
 
-use pleach::{CancelToken, SerialExecutor};
+use pleach::{CancelToken, Executor, ParallelExecutor, SerialExecutor, Strategy};
 use pleach_evm::{CheckResult, check, sample};
+
+use crate::harness::runtime;
 
 #[test]
 fn every_block_of_the_sample_chain_matches_its_header() {
+    matches_its_header(&SerialExecutor::new());
+    for workers in [1, 2, 3, 4, 8, 16] {
+        let executor = ParallelExecutor::new(&runtime(workers));
+        matches_its_header(&executor.clone().strategy(Strategy::Optimistic));
+        matches_its_header(&executor);
+    }
+}
+
+fn matches_its_header(executor: &impl Executor) {
     let chain = sample::chain();
     let mut state = chain.genesis;
     let mut requests = 0;
@@ -14,7 +25,7 @@ fn every_block_of_the_sample_chain_matches_its_header() {
             .prepare(&chain.spec)
             .expect("all signatures have senders");
         let result = prepared
-            .execute(&SerialExecutor::new(), &state, &CancelToken::new())
+            .execute(executor, &state, &CancelToken::new())
             .expect("the block is valid");
         prepared.apply(&result, &mut state);
         state.insert_block_hash(number, block.hash);

@@ -82,6 +82,7 @@ impl<'a, V: Vm> Commit<'a, V> {
             versions.holds(number, check)
         });
         if !holds {
+            self.fold.statistics.refused += 1;
             shared.lifecycle.refuse(number);
             return Step::Refused(number, kept);
         }

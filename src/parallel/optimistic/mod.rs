@@ -91,6 +91,15 @@ struct Shared<'a, V: Vm, S> {
     /// How many workers have begun.
     workers: AtomicUsize,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
+    counts: Mutex<Counts>,
+}
+
+/// What is counted for the statistics, by each worker for itself.
+#[derive(Default)]
+struct Counts {
+    deceived: usize,
+    waited: usize,
+    state_reads: usize,
 }
 
 /// What has come of a block, or of the part of it that was worth it.
@@ -99,7 +108,12 @@ pub(super) struct Ran<'a, V: Vm> {
     pub(super) fold: Fold<'a, V>,
     /// What they made of the keys that they changed.
     pub(super) changed: Vec<(V::Key, Known<V::Value>)>,
+    /// See [`Outcome::conflicts`](crate::Outcome::conflicts).
+    pub(super) conflicts: Vec<(V::Key, usize)>,
 }
+
+/// How many keys the caller is told of.
+const WORST: usize = 16;
 
 /// Runs a block from where `fold` is, as far as optimism carries. `overlay` has what the transactions before that have left.
 pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
@@ -123,6 +137,7 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
         settled: CachePadded::new(AtomicU32::new(first as u32)),
         workers: AtomicUsize::new(0),
         panic: Mutex::new(None),
+        counts: Mutex::new(Counts::default()),
     };
     shared.adopt(overlay);
     shared.predict();
@@ -147,13 +162,31 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
     }
     let commit = commit.into_inner();
     let settled = commit.settled();
-    let changed = shared
-        .keys
-        .into_entries()
-        .filter_map(|(key, cell)| Some((key, cell.into_inner().into_changed(settled)?)));
+    let mut fold = commit.into_fold();
+    {
+        let counts = lock(&shared.counts);
+        fold.statistics.deceived += counts.deceived;
+        fold.statistics.waited += counts.waited;
+        fold.statistics.state_reads += counts.state_reads;
+    }
+    let mut conflicts = Vec::new();
+    let mut keys = 0;
+    let changed = shared.keys.into_entries().filter_map(|(key, cell)| {
+        let versions = cell.into_inner();
+        keys += 1;
+        if versions.conflicts > 0 {
+            conflicts.push((key.clone(), versions.conflicts as usize));
+        }
+        Some((key, versions.into_changed(settled)?))
+    });
+    let changed = changed.collect();
+    conflicts.sort_unstable_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));
+    conflicts.truncate(WORST);
+    fold.statistics.keys = keys;
     Ran {
-        changed: changed.collect(),
-        fold: commit.into_fold(),
+        fold,
+        changed,
+        conflicts,
     }
 }
 

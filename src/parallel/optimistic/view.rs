@@ -45,6 +45,7 @@ pub(super) struct OptimisticView<'w, 'a, V: Vm, S> {
     pub(super) spare: &'w mut Spare,
     /// The sorted access set, if it is exact.
     pub(super) declared: Option<&'a AccessSet<V::Key>>,
+    pub(super) state_reads: &'w mut usize,
     pub(super) halt: Option<Halt>,
 }
 
@@ -127,6 +128,7 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
 
     /// What the parent state holds.
     fn parent(&mut self, key: &V::Key) -> Result<Option<V::Value>, Interrupt> {
+        *self.state_reads += 1;
         self.shared.input.state.get(key).map_err(|error| {
             let trouble = Trouble::State(Box::new(error));
             self.interrupt(Halt::Trouble(trouble))

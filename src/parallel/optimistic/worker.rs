@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{
-    Kept, Shared,
+    Counts, Kept, Shared,
     commit::{Commit, Step},
     locals::Locals,
     view::{Checks, Halt, OptimisticView},
@@ -18,7 +18,7 @@ use crate::{
         versions::Reader,
     },
     state::State,
-    sync::Ordering,
+    sync::{Ordering, lock},
     vm::Vm,
 };
 
@@ -37,6 +37,7 @@ pub(super) struct Worker<'a, 'b, V: Vm, S> {
     offers: Vec<u32>,
     /// How much has been done since this worker last committed.
     uncommitted: usize,
+    counts: Counts,
 }
 
 /// How much is done before it is committed: by keys that were touched, so small transactions are committed several at a time.
@@ -68,6 +69,7 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
             deceived: Vec::new(),
             offers: Vec::new(),
             uncommitted: 0,
+            counts: Counts::default(),
         }
     }
 
@@ -86,6 +88,10 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
                 working = still;
                 job
             } else {
+                let mut counts = lock(&self.shared.counts);
+                counts.deceived += self.counts.deceived;
+                counts.waited += self.counts.waited;
+                counts.state_reads += self.counts.state_reads;
                 return;
             };
             self.run(match job {
@@ -138,6 +144,7 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
 
     fn wait(&mut self, transaction: u32, kept: &mut Kept<V>, on: u32, until: Until) -> Next {
         let lifecycle = &self.shared.lifecycle;
+        self.counts.waited += 1;
         if lifecycle.wait(transaction, std::mem::take(kept), on, until) {
             return Next::Left;
         }
@@ -170,6 +177,7 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
             checks: &mut self.checks,
             spare: &mut self.spare,
             declared: declared.and_then(Option::as_ref),
+            state_reads: &mut self.counts.state_reads,
             halt: None,
         };
         let subject = &input.transactions[transaction as usize];
@@ -207,6 +215,7 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
                 Next::Left
             }
             Finished::Again(attempt, last) => {
+                self.counts.deceived += 1;
                 *kept = last;
                 self.mark(transaction, kept);
                 Next::Attempt(attempt)
@@ -217,6 +226,7 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
     /// Ends an attempt that is known to be deceived.
     fn again(&mut self, transaction: u32, kept: &mut Kept<V>) -> Next {
         self.guess(transaction, kept);
+        self.counts.deceived += 1;
         match self
             .shared
             .lifecycle
@@ -323,6 +333,7 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
         }) = self.deceived.pop()
         {
             if let Some(kept) = shared.lifecycle.deceive(transaction, attempt) {
+                self.counts.deceived += 1;
                 self.mark(transaction, &kept);
                 shared.lifecycle.release(transaction, kept);
                 self.offers.push(transaction);

@@ -6,11 +6,18 @@ pub(crate) mod code;
 pub(crate) mod oracle;
 pub(crate) mod request;
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{
+    collections::BTreeMap,
+    num::NonZeroUsize,
+    sync::{LazyLock, Mutex},
+};
 
 use alloy_consensus::{Header, TxEnvelope, crypto::secp256k1};
 use alloy_primitives::{Address, B256, Bytes, Log, U256, keccak256};
-use pleach::{Block, Executor, OnFailure, Reason, SerialExecutor, TxOutcome};
+use pleach::{
+    Block, Executor, OnFailure, ParallelExecutor, Reason, Runtime, SerialExecutor, Strategy,
+    TxOutcome,
+};
 use pleach_evm::{
     Account, ChainSpec, EvmBlock, EvmState, Output, PreparedBlock, Transaction, TransactionError,
 };
@@ -225,7 +232,19 @@ impl Scenario {
     }
 }
 
-/// Executes transactions with Pleach, skipping those that are not valid, and applies what they changed.
+/// So many workers, which are kept.
+pub(crate) fn runtime(workers: usize) -> Runtime {
+    static RUNTIMES: Mutex<BTreeMap<usize, Runtime>> = Mutex::new(BTreeMap::new());
+    let mut runtimes = RUNTIMES.lock().expect("nobody panics with it");
+    let runtime = runtimes.entry(workers).or_insert_with(|| {
+        let workers = NonZeroUsize::new(workers).expect("there are some");
+        let builder = Runtime::builder().workers(workers);
+        builder.build().expect("there are threads")
+    });
+    runtime.clone()
+}
+
+/// Executes transactions with Pleach, serially and optimistically, skipping those that are not valid, and applies what they changed.
 fn execute(
     prepared: &PreparedBlock<'_>,
     signed: &[(TxEnvelope, Address)],
@@ -236,9 +255,23 @@ fn execute(
         .map(|(transaction, sender)| Transaction::signed(transaction, *sender))
         .collect();
     let view = prepared.view(state);
+    let block = || Block::new(prepared.vm(), &view, &transactions).on_failure(OnFailure::Skip);
     let outcome = SerialExecutor::new()
-        .execute(Block::new(prepared.vm(), &view, &transactions).on_failure(OnFailure::Skip))
+        .execute(block())
         .map_err(|error| error.to_string())?;
+    for workers in [2, 3] {
+        let executor = ParallelExecutor::new(&runtime(workers)).strategy(Strategy::Optimistic);
+        let found = executor
+            .execute(block())
+            .map_err(|error| error.to_string())?;
+        let lists = [&outcome, &found].map(|outcome| format!("{:#?}", outcome.transactions));
+        if lists[0] != lists[1] || outcome.changes != found.changes {
+            let [expected, found] = [outcome, found].map(|outcome| format!("{outcome:#?}"));
+            return Err(format!(
+                "{workers} workers differ: expected {expected}, found {found}"
+            ));
+        }
+    }
     let ran = outcome
         .transactions
         .iter()
