@@ -3,6 +3,7 @@
 mod equivalence;
 mod faults;
 mod limits;
+mod optimistic;
 mod parallel;
 mod recording;
 mod state;

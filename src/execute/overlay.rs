@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// A value that may not be known, and may be absent if it is.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Known<V> {
     /// Nobody has asked or said.
     No,

@@ -109,9 +109,9 @@ impl ParallelExecutor {
             Plan::new(block.vm, block.transactions, workers)
         }));
         match (plan, self.strategy) {
-            (Ok(Some(plan)), Strategy::Exact) => Way::Exact(plan),
+            (Ok(Some(plan)), Strategy::Exact) => Way::Exact(Box::new(plan)),
             (Ok(Some(plan)), _) if plan.is_nearly_a_chain() => Way::Serial,
-            (Ok(Some(plan)), _) => Way::Exact(plan),
+            (Ok(Some(plan)), _) => Way::Exact(Box::new(plan)),
             (Ok(None), Strategy::Auto) => Way::Trial,
             _ => Way::Serial,
         }
@@ -121,7 +121,7 @@ impl ParallelExecutor {
 /// How a block is executed.
 enum Way<K> {
     Serial,
-    Exact(Plan<K>),
+    Exact(Box<Plan<K>>),
     Optimistic,
     /// Serially at first, and optimistically if that seems to pay.
     Trial,

@@ -45,7 +45,7 @@ pub struct Keys<K, C> {
     tables: [OnceLock<Box<[Bucket]>>; TABLES],
     /// In how many bits the buckets of the first table are numbered.
     bits: u32,
-    lists: [OnceLock<Box<[Block<K, C>]>>; LISTS],
+    lists: [OnceLock<Blocks<K, C>>; LISTS],
     /// How many numbers were handed out.
     taken: CachePadded<AtomicU32>,
     /// Those for which all their buckets were full.
@@ -54,7 +54,7 @@ pub struct Keys<K, C> {
     hasher: RandomState,
 }
 
-type Block<K, C> = OnceLock<Box<[Entry<K, C>]>>;
+type Blocks<K, C> = Box<[OnceLock<Box<[Entry<K, C>]>>]>;
 
 /// One cache line: in each slot the number of an entry, plus one, and half of its key's hash.
 #[derive(Debug)]

@@ -8,25 +8,19 @@
 //! All of this is behind one lock a key, held for some nanoseconds. A transaction touches its keys one by one, so
 //! nobody ever waits for more than one.
 
+mod question;
+
 use smallvec::SmallVec;
 
 use super::lifecycle::Until;
 use crate::{
     execute::{Known, number},
-    value::{Bounds, Delta, Value},
+    value::{Delta, Value},
 };
+pub use question::{Change, Check, Question};
 
 /// Beyond so many, versions and readers that are final are forgotten.
 const MANY: usize = 8;
-
-/// What a transaction made of a key.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Change<V: Value> {
-    /// It has this value, or none.
-    Put(Option<V>),
-    /// It has this much more, or less.
-    Add(Delta<V::Amount>),
-}
 
 /// What a transaction sees of a key.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,28 +40,6 @@ pub struct Reader {
     pub transaction: u32,
     /// Which attempt.
     pub attempt: u32,
-}
-
-/// Something asked of a value, to which many values may have the same answer.
-#[derive(Clone, Copy, Debug)]
-pub enum Question<A> {
-    /// Whether there is a value.
-    Contains,
-    /// Whether the number is at least this.
-    AtLeast(A),
-    /// Whether this can be added to it, so that it lies within the bounds then.
-    Add(Delta<A>, Bounds<A>),
-}
-
-/// A question, and the answer that an attempt went on with.
-#[derive(Clone, Copy, Debug)]
-pub struct Check<A> {
-    /// What the transaction had added to the key by itself before it asked.
-    pub own: Option<Delta<A>>,
-    /// What it asked.
-    pub question: Question<A>,
-    /// What it was told.
-    pub answer: bool,
 }
 
 /// Whose guesses are as good as what is certain.
@@ -99,7 +71,7 @@ pub struct Versions<V: Value> {
     /// Whether scans have been told that it has versions.
     is_known_to_scans: bool,
     /// By transaction.
-    versions: SmallVec<[Version<V>; 1]>,
+    list: SmallVec<[Version<V>; 1]>,
     /// How many of them are part of the base by now.
     folded: u32,
     /// By transaction, each once.
@@ -125,7 +97,7 @@ impl<V: Value> Default for Versions<V> {
             base: Known::No,
             is_changed: false,
             is_known_to_scans: false,
-            versions: SmallVec::new(),
+            list: SmallVec::new(),
             folded: 0,
             readers: SmallVec::new(),
             conflicts: 0,
@@ -203,18 +175,18 @@ impl<V: Value> Versions<V> {
     /// Where the version of `transaction` is, or would be.
     fn at(&self, transaction: u32) -> usize {
         // Most come in order.
-        match self.versions.last() {
+        match self.list.last() {
             Some(last) if last.transaction >= transaction => self
-                .versions
+                .list
                 .partition_point(|version| version.transaction < transaction),
-            _ => self.versions.len(),
+            _ => self.list.len(),
         }
     }
 
     /// The versions before that of `transaction` that are not part of the base.
     fn since_base(&self, transaction: u32) -> &[Version<V>] {
         let folded = self.folded as usize;
-        &self.versions[folded..self.at(transaction).max(folded)]
+        &self.list[folded..self.at(transaction).max(folded)]
     }
 
     fn reader(&self, transaction: u32) -> Result<usize, usize> {
@@ -281,11 +253,11 @@ impl<V: Value> Versions<V> {
     ) {
         let at = self.at(transaction);
         let is_there = self
-            .versions
+            .list
             .get(at)
             .is_some_and(|version| version.transaction == transaction);
         let before = if is_there {
-            self.versions[at].change.take()
+            self.list[at].change.take()
         } else {
             None
         };
@@ -305,12 +277,12 @@ impl<V: Value> Versions<V> {
                     change: Some(change),
                 };
                 if is_there {
-                    self.versions[at] = version;
+                    self.list[at] = version;
                 } else {
-                    self.versions.insert(at, version);
+                    self.list.insert(at, version);
                 }
             }
-            None if is_there => drop(self.versions.remove(at)),
+            None if is_there => drop(self.list.remove(at)),
             None => {}
         }
     }
@@ -327,7 +299,7 @@ impl<V: Value> Versions<V> {
         let first = self
             .readers
             .partition_point(|reader| reader.transaction <= transaction);
-        let put = self.versions[rest..]
+        let put = self.list[rest..]
             .iter()
             .find(|version| matches!(version.change, Some(Change::Put(_))));
         let end = put.map_or(self.readers.len(), |put| {
@@ -354,17 +326,17 @@ impl<V: Value> Versions<V> {
             return true;
         };
         let seen = |change: Option<&Change<V>>| match change {
-            None => Some(below.clone()),
+            None => Known::of(below.clone()),
             Some(change) => change.apply(below.as_ref()),
         };
         let (before, after) = (seen(before), seen(after));
-        before.is_none() || before != after
+        !before.is_known() || before != after
     }
 
     /// Lets others wait for what a transaction will make of the key; if it `adds`, only those who look at the value.
     pub fn guess(&mut self, transaction: u32, adds: bool) {
         let at = self.at(transaction);
-        match self.versions.get_mut(at) {
+        match self.list.get_mut(at) {
             Some(version) if version.transaction == transaction => version.is_guess = true,
             _ => self.guess_at(at, transaction, None, adds),
         }
@@ -373,7 +345,7 @@ impl<V: Value> Versions<V> {
     /// The same for a transaction that was not executed yet, and will probably add this.
     pub fn forecast(&mut self, transaction: u32, delta: Delta<V::Amount>) {
         let at = self.at(transaction);
-        match self.versions.get_mut(at) {
+        match self.list.get_mut(at) {
             Some(version) if version.transaction == transaction => {
                 version.adds = true;
                 version.change = Some(Change::Add(delta));
@@ -389,7 +361,7 @@ impl<V: Value> Versions<V> {
             change,
             adds,
         };
-        self.versions.insert(at, version);
+        self.list.insert(at, version);
     }
 
     /// Makes the versions of transactions before `settled`, all of which are committed, part of the base.
@@ -401,7 +373,7 @@ impl<V: Value> Versions<V> {
         }
         // What was added since the last put, on what was put.
         let mut sum = None;
-        for version in &mut self.versions[first..count] {
+        for version in &mut self.list[first..count] {
             // It is what the transaction was committed with.
             match version.change.take() {
                 Some(Change::Put(put)) => {
@@ -421,19 +393,19 @@ impl<V: Value> Versions<V> {
         }
         self.folded = self.folded.max(count as u32);
         // What follows moves only now and then.
-        if self.folded as usize > MANY.max(self.versions.len() / 2) {
-            self.versions.drain(..self.folded as usize);
+        if self.folded as usize > MANY.max(self.list.len() / 2) {
+            self.list.drain(..self.folded as usize);
             self.folded = 0;
         }
     }
 
     /// Forgets what nobody needs any more, if there is much of it: `settled` tells how many transactions are committed.
     pub fn tidy(&mut self, settled: impl FnOnce() -> u32) {
-        if self.versions.len().max(self.readers.len()) <= MANY {
+        if self.list.len().max(self.readers.len()) <= MANY {
             return;
         }
         let settled = settled();
-        if self.versions.len() > MANY {
+        if self.list.len() > MANY {
             self.settle(settled);
         }
         if self.readers.len() > MANY {
@@ -458,44 +430,5 @@ impl<V: Value> Versions<V> {
     pub(crate) fn into_changed(mut self, settled: u32) -> Option<Known<V>> {
         self.settle(settled);
         self.is_changed.then_some(self.base)
-    }
-}
-
-impl<V: Value> Change<V> {
-    /// What it makes of a value: `None` if nothing can be added to that.
-    pub(crate) fn apply(&self, value: Option<&V>) -> Option<Option<V>> {
-        match self {
-            Change::Put(put) => Some(put.clone()),
-            Change::Add(delta) => {
-                let sum = delta.apply(number(value)?)?;
-                Some(V::from_amount(sum))
-            }
-        }
-    }
-}
-
-impl<A: crate::value::Amount> Question<A> {
-    /// The answer for a value.
-    pub(crate) fn ask<V: Value<Amount = A>>(&self, value: Option<&V>) -> bool {
-        match self {
-            Question::Contains => value.is_some(),
-            Question::AtLeast(amount) => number(value).is_some_and(|number| number >= *amount),
-            Question::Add(delta, bounds) => number(value)
-                .and_then(|number| delta.apply(number))
-                .is_some_and(|sum| bounds.contains(sum)),
-        }
-    }
-}
-
-impl<A: crate::value::Amount> Check<A> {
-    /// Whether the answer is the same for this value.
-    pub(crate) fn holds<V: Value<Amount = A>>(&self, value: Option<&V>) -> bool {
-        match self.own {
-            None => self.question.ask(value) == self.answer,
-            Some(own) => {
-                let own = Change::<V>::Add(own).apply(value);
-                own.is_some_and(|value| self.question.ask(value.as_ref()) == self.answer)
-            }
-        }
     }
 }

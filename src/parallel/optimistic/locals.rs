@@ -14,6 +14,7 @@ use crate::{
 const FEW: usize = 8;
 
 /// What a transaction did with a key so far.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Local<'a, K, V: Value> {
     hash: u64,
     pub(super) key: &'a K,
@@ -74,7 +75,7 @@ impl<K, V: Value> Local<'_, K, V> {
     /// Adds to the value, to which that can be added.
     pub(super) fn add(&mut self, delta: Delta<V::Amount>) {
         let sum = Change::Add(delta).apply(self.value());
-        self.pending = Known::of(sum.flatten());
+        self.pending = Known::of(sum.into_option());
         if !self.put {
             self.own = Some(match self.own {
                 None => delta,

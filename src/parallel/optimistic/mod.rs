@@ -5,6 +5,7 @@
 //! | `worker.rs` | runs transactions, and runs those again that were deceived |
 //! | `commit.rs` | settles transactions in block order |
 //! | `view.rs` | what a transaction sees |
+//! | `scan.rs` | range scans |
 //! | `locals.rs` | what the transaction at hand has touched so far |
 //!
 //! Each worker takes the next transaction of the block, or a lower one that has to run again. What it leaves is there for
@@ -14,6 +15,7 @@
 
 mod commit;
 mod locals;
+mod scan;
 mod view;
 mod worker;
 

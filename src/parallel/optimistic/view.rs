@@ -1,23 +1,19 @@
 //! What a transaction sees while others that come before it may not have run yet.
 
-use std::{
-    cell::{Cell, RefCell},
-    ops::{Bound, ControlFlow},
-};
+use std::ops::{Bound, ControlFlow};
 
 use pleach_dtt::AccessSet;
 
 use super::{Shared, locals::Locals};
 use crate::{
     error::{AccessKind, Undeclared},
-    execute::{Known, Trouble, allows, merge},
+    execute::{Known, Trouble, allows},
     protocol::{
         keys::Spare,
         lifecycle::Until,
         versions::{Check, Found, Question, Reader},
     },
     state::{State, is_empty_range},
-    sync::Ordering,
     value::{Bounds, Delta, Value},
     view::{StateView, sealed::Sealed},
     vm::{Interrupt, Vm},
@@ -49,8 +45,8 @@ pub(super) struct OptimisticView<'w, 'a, V: Vm, S> {
     pub(super) halt: Option<Halt>,
 }
 
-impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
-    fn interrupt(&mut self, halt: Halt) -> Interrupt {
+impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
+    pub(super) fn interrupt(&mut self, halt: Halt) -> Interrupt {
         // The first reason counts if a VM goes on after an interrupt.
         self.halt.get_or_insert(halt);
         Interrupt::new()
@@ -62,11 +58,9 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
             return Err(self.interrupt(Halt::Deceived));
         }
         let place = self.touch(key);
+        let is_own = kind != AccessKind::Write && self.locals.get(place).put;
         match self.declared {
-            Some(declared)
-                if !allows(declared, kind, key)
-                    && !(self.locals.get(place).put && kind != AccessKind::Write) =>
-            {
+            Some(declared) if !is_own && !allows(declared, kind, key) => {
                 let key = format!("{key:?}");
                 let undeclared = Undeclared { access: kind, key };
                 Err(self.interrupt(Halt::Trouble(Trouble::Undeclared(undeclared))))
@@ -76,7 +70,12 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
     }
 
     /// Sees to it that the value is known: as it is if the transaction `looks` at it, and as it probably is otherwise.
-    fn load(&mut self, place: usize, key: &V::Key, looks: bool) -> Result<(), Interrupt> {
+    pub(super) fn load(
+        &mut self,
+        place: usize,
+        key: &V::Key,
+        looks: bool,
+    ) -> Result<(), Interrupt> {
         let local = self.locals.get_mut(place);
         if local.put || local.looks || (!looks && local.found.is_known()) {
             return Ok(());
@@ -88,9 +87,10 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
             attempt,
         } = self.reader;
         // Nobody else has loaded it, most likely.
-        let mut parent = match std::mem::take(&mut local.is_new) {
-            true => Some(self.parent(key)?),
-            false => None,
+        let mut parent = if std::mem::take(&mut local.is_new) {
+            Some(self.parent(key)?)
+        } else {
+            None
         };
         let found = loop {
             let mut versions = cell.lock();
@@ -117,7 +117,7 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
     }
 
     /// The place of `key` among what the transaction has touched.
-    fn touch(&mut self, key: &V::Key) -> usize {
+    pub(super) fn touch(&mut self, key: &V::Key) -> usize {
         let keys = &self.shared.keys;
         let hash = keys.hash(key);
         if let Some(place) = self.locals.find(hash, key) {
@@ -183,121 +183,6 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, 'a, V, S> {
         local.pending = Known::of(value);
         local.put = true;
         Ok(())
-    }
-
-    /// What the transaction sees of a key that was written in this block.
-    fn ours(&mut self, key: &V::Key) -> Result<Known<V::Value>, Interrupt> {
-        let place = self.touch(key);
-        self.load(place, key, true)?;
-        Ok(Known::of(self.locals.get(place).value().cloned()))
-    }
-
-    /// Merges what others wrote, what the transaction itself wrote, and the parent state.
-    fn scan(
-        &mut self,
-        (from, to): (Bound<&V::Key>, Bound<&V::Key>),
-        visit: &mut dyn FnMut(&V::Key, &V::Value) -> ControlFlow<()>,
-    ) -> Result<(), Interrupt> {
-        let shared = self.shared;
-        // ORDERING: Acquire, as all looks at it that forget something.
-        let settled = shared.settled.load(Ordering::Acquire);
-        let key_of = |number| shared.keys.key(number);
-        shared.scans.begin(self.reader, (from, to), settled, key_of);
-        // What it has added to has to be seen now.
-        for place in 0..self.locals.len() {
-            let local = self.locals.get(place);
-            if local.own.is_some() && (from, to).contains_key(local.key) {
-                let key = local.key;
-                self.load(place, key, true)?;
-            }
-        }
-        let mut own: Vec<(&V::Key, Option<V::Value>)> = self
-            .locals
-            .iter()
-            .filter(|local| local.is_written() && (from, to).contains_key(local.key))
-            .map(|local| (local.key, local.value().cloned()))
-            .collect();
-        own.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-
-        let mut last = None;
-        let has_failed = Cell::new(false);
-        let mut wrapped = |key: &V::Key, value: &V::Value| {
-            if has_failed.get() {
-                return ControlFlow::Break(());
-            }
-            let flow = visit(key, value);
-            if flow.is_break() {
-                last = Some(key.clone());
-            }
-            flow
-        };
-        let state = shared.input.state;
-        let this = RefCell::new((&mut *self, None));
-        let mut own = own.into_iter().peekable();
-        let mut next = shared.scans.next((from, to));
-        let written = std::iter::from_fn(|| {
-            let mut guard = this.borrow_mut();
-            let (view, failed) = &mut *guard;
-            if failed.is_some() {
-                return None;
-            }
-            let is_own = match (own.peek(), &next) {
-                (None, None) => return None,
-                (Some((own, _)), Some((other, _))) => *own <= other,
-                (own, _) => own.is_some(),
-            };
-            if is_own {
-                let (key, value) = own.next()?;
-                if next.as_ref().is_some_and(|(other, _)| other == key) {
-                    next = following(shared, key, to);
-                }
-                return Some((key.clone(), Known::of(value)));
-            }
-            let (key, _) = next.take()?;
-            next = following(shared, &key, to);
-            match view.ours(&key) {
-                Ok(ours) => Some((key, ours)),
-                Err(interrupt) => {
-                    *failed = Some(interrupt);
-                    has_failed.set(true);
-                    None
-                }
-            }
-        });
-        let merged = merge(state, (from, to), written, &mut wrapped);
-        let (view, failed) = this.into_inner();
-        if let Some(last) = last {
-            shared.scans.end(view.reader, &last);
-        }
-        match (failed, merged) {
-            (Some(interrupt), _) => Err(interrupt),
-            (None, Ok(())) => Ok(()),
-            (None, Err(trouble)) => Err(view.interrupt(Halt::Trouble(trouble))),
-        }
-    }
-}
-
-/// The next key after `key` that was ever written.
-fn following<V: Vm, S>(
-    shared: &Shared<'_, V, S>,
-    key: &V::Key,
-    to: Bound<&V::Key>,
-) -> Option<(V::Key, u32)> {
-    let from = Bound::Excluded(key);
-    if is_empty_range(from, to) {
-        return None;
-    }
-    shared.scans.next((from, to))
-}
-
-/// `RangeBounds::contains` for a pair of bounds by reference.
-trait ContainsKey<K> {
-    fn contains_key(&self, key: &K) -> bool;
-}
-
-impl<K: Ord> ContainsKey<K> for (Bound<&K>, Bound<&K>) {
-    fn contains_key(&self, key: &K) -> bool {
-        std::ops::RangeBounds::<K>::contains(self, key)
     }
 }
 

@@ -35,12 +35,15 @@ pub(super) struct Worker<'a, 'b, V: Vm, S> {
     deceived: Vec<Reader>,
     /// What became ready by what this worker did.
     offers: Vec<u32>,
-    /// How much has been done since this worker last committed.
+    /// How much this worker has done since it last committed.
     uncommitted: usize,
+    /// Whether anything was done since, as far as this worker can tell.
+    may_commit: bool,
     counts: Counts,
 }
 
-/// How much is done before it is committed: by keys that were touched, so small transactions are committed several at a time.
+/// How much is done before it is committed, if nobody has time for that: by keys that were touched, so that small
+/// transactions are committed several at a time.
 const MUCH: usize = if cfg!(pleach_loom) { 0 } else { 32 };
 
 /// What becomes of a transaction that a worker has begun.
@@ -69,6 +72,8 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
             deceived: Vec::new(),
             offers: Vec::new(),
             uncommitted: 0,
+            // Others may have.
+            may_commit: true,
             counts: Counts::default(),
         }
     }
@@ -80,8 +85,8 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
                 Job::Transaction(transaction)
             } else if let Some(job) = ready.poll(&working) {
                 job
-            } else if self.uncommitted > 0 {
-                // Whoever sleeps leaves nothing undone.
+            } else if self.may_commit {
+                // Whoever sleeps leaves nothing undone, whoever has done it.
                 self.advance();
                 continue;
             } else if let Some((still, job)) = ready.next(working) {
@@ -208,8 +213,9 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
         match shared.lifecycle.finish(transaction, std::mem::take(kept)) {
             Finished::Done(woken) => {
                 self.offers.extend(woken);
+                self.may_commit = true;
                 self.uncommitted += 1 + self.locals.len();
-                if self.uncommitted > MUCH {
+                if self.uncommitted > MUCH || shared.ready.is_wanted() {
                     self.advance();
                 }
                 Next::Left
@@ -345,6 +351,7 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
     fn advance(&mut self) {
         let (shared, commit) = (self.shared, self.commit);
         self.uncommitted = 0;
+        self.may_commit = false;
         commit.take(|commit| {
             loop {
                 let step = commit.step(shared, &mut self.deceived, &mut self.offers);
