@@ -23,18 +23,25 @@ fn block(steps: &[&[Step]], declared: Declared) -> TestBlock {
 /// On two workers, with at most so many preemptions: beyond that, the models of the parts are exhaustive.
 fn explore_block(block: TestBlock, strategy: Strategy, preemptions: usize) {
     let expected = SerialExecutor::new().execute(block.to_pleach(&ProgramVm));
+    explore_executor(strategy, preemptions, move |executor| {
+        let found = executor.execute(block.to_pleach(&ProgramVm));
+        assert_same(&expected, &found).expect("they are the same");
+    });
+}
+
+fn explore_executor(
+    strategy: Strategy,
+    preemptions: usize,
+    check: impl Fn(ParallelExecutor) + Send + Sync + 'static,
+) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);
     builder.max_branches = 20_000;
-    let shared = std::sync::Arc::new((block, expected));
     builder.check(move || {
-        let (block, expected) = &*shared;
         let workers = 2.try_into().expect("two is not zero");
         let runtime = Runtime::builder().workers(workers).build();
         let runtime = runtime.expect("there are threads");
-        let executor = ParallelExecutor::new(&runtime).strategy(strategy);
-        let found = executor.execute(block.to_pleach(&ProgramVm));
-        assert_same(expected, &found).expect("they are the same");
+        check(ParallelExecutor::new(&runtime).strategy(strategy));
     });
 }
 
@@ -169,17 +176,8 @@ fn optimistic_a_rule_takes_back_what_another_has_seen() {
 
 #[test]
 fn optimistic_a_panic_of_the_caller_ends_it_for_all() {
-    let block = std::sync::Arc::new(block(
-        &[&[Step::Put(1, 1)], &[Step::Put(2, 2)]],
-        Declared::Nothing,
-    ));
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(2);
-    builder.check(move || {
-        let workers = 2.try_into().expect("two is not zero");
-        let runtime = Runtime::builder().workers(workers).build();
-        let runtime = runtime.expect("there are threads");
-        let executor = ParallelExecutor::new(&runtime).strategy(Strategy::Optimistic);
+    let block = block(&[&[Step::Put(1, 1)], &[Step::Put(2, 2)]], Declared::Nothing);
+    explore_executor(Strategy::Optimistic, 2, move |executor| {
         let result = catch_unwind(AssertUnwindSafe(|| {
             let block = block.to_pleach(&ProgramVm);
             let _ =
@@ -192,17 +190,8 @@ fn optimistic_a_panic_of_the_caller_ends_it_for_all() {
 
 #[test]
 fn optimistic_a_cancelled_block_ends() {
-    let block = std::sync::Arc::new(block(
-        &[&[Step::Put(1, 1)], &[Step::Get(1)]],
-        Declared::Nothing,
-    ));
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(2);
-    builder.check(move || {
-        let workers = 2.try_into().expect("two is not zero");
-        let runtime = Runtime::builder().workers(workers).build();
-        let runtime = runtime.expect("there are threads");
-        let executor = ParallelExecutor::new(&runtime).strategy(Strategy::Optimistic);
+    let block = block(&[&[Step::Put(1, 1)], &[Step::Get(1)]], Declared::Nothing);
+    explore_executor(Strategy::Optimistic, 2, move |executor| {
         // Between two transactions, by who happens to commit the first.
         let cancel = CancelToken::new();
         let block = block.to_pleach(&ProgramVm).cancel(&cancel);

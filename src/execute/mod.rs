@@ -4,10 +4,12 @@
 //! | --- | --- |
 //! | `serial.rs` | the plain in-order loop: the specification of all others |
 //! | `overlay.rs` | the state that the serial loop works on |
+//! | `lookup.rs` | what a VM can ask of a view that knows every value |
 //! | `observe.rs` | the serial loop, watched: what transactions touch, and how long they take |
 //! | `fold.rs` | the ordered fold that settles each transaction, the same for every executor |
 
 mod fold;
+mod lookup;
 mod observe;
 mod overlay;
 mod serial;
@@ -16,6 +18,7 @@ pub use observe::Recording;
 pub use serial::SerialExecutor;
 
 pub(crate) use fold::{Attempt, Fold, Settled};
+pub(crate) use lookup::{Asked, Lookup};
 pub(crate) use overlay::{Known, Overlay, Trouble, allows, merge, number};
 pub(crate) use serial::{Nobody, Rest};
 

@@ -21,11 +21,11 @@ use indexmap::{
 
 use pleach_dtt::AccessSet;
 
+use super::lookup::{Asked, Lookup};
 use crate::{
     error::{AccessKind, BoxError, Undeclared},
     state::{Changes, RangeSupport, State, is_empty_range},
-    value::{Amount, Bounds, Delta, Value},
-    view::{StateView, sealed::Sealed},
+    value::{Amount, Value},
     vm::Interrupt,
 };
 
@@ -141,15 +141,15 @@ where
     pub(super) fn view<'o>(
         &'o mut self,
         declared: Option<&'o mut AccessSet<K>>,
-    ) -> View<'o, 'a, K, V, S> {
+    ) -> Asked<View<'o, 'a, K, V, S>> {
         let declared = declared.map(|set| {
             set.sort();
             &*set
         });
-        View {
+        Asked(View {
             overlay: self,
             declared,
-        }
+        })
     }
 
     /// Takes over what a transaction that was kept has made of a key elsewhere.
@@ -391,20 +391,6 @@ where
         let undeclared = Undeclared { access, key };
         Err(self.overlay.interrupt(Trouble::Undeclared(undeclared)))
     }
-
-    /// The value, for somebody who looks at it or asks a predicate of it.
-    fn look(&mut self, access: AccessKind, key: &K) -> Result<Option<&V>, Interrupt> {
-        self.check(access, key)?;
-        let index = self.overlay.load(key)?;
-        Ok(self.overlay.value(index))
-    }
-
-    fn write(&mut self, key: &K, value: Option<V>) -> Result<(), Interrupt> {
-        self.check(AccessKind::Write, key)?;
-        let index = self.overlay.slot(key);
-        self.overlay.write(index, value, true);
-        Ok(())
-    }
 }
 
 /// Whether a sorted, exact access set lets `key` be touched so.
@@ -427,52 +413,40 @@ pub(crate) fn number<V: Value>(value: Option<&V>) -> Option<V::Amount> {
     }
 }
 
-impl<K, V, S> Sealed for View<'_, '_, K, V, S> {}
-
-impl<K, V, S> StateView<K, V> for View<'_, '_, K, V, S>
+impl<K, V, S> Lookup<K, V> for View<'_, '_, K, V, S>
 where
     K: Ord + Hash + Clone + Debug,
     V: Value,
     S: State<K, V>,
 {
-    fn get(&mut self, key: &K) -> Result<Option<V>, Interrupt> {
-        Ok(self.look(AccessKind::Read, key)?.cloned())
+    /// The index of the slot.
+    type Place = usize;
+
+    #[inline]
+    fn find(&mut self, access: AccessKind, key: &K) -> Result<usize, Interrupt> {
+        self.check(access, key)?;
+        self.overlay.load(key)
     }
 
-    fn contains(&mut self, key: &K) -> Result<bool, Interrupt> {
-        Ok(self.look(AccessKind::Check, key)?.is_some())
+    #[inline]
+    fn value(&self, place: usize) -> Option<&V> {
+        self.overlay.value(place)
     }
 
-    fn at_least(&mut self, key: &K, amount: V::Amount) -> Result<bool, Interrupt> {
-        let number = number(self.look(AccessKind::Check, key)?);
-        Ok(number.is_some_and(|number| number >= amount))
+    #[inline]
+    fn set(&mut self, key: &K, value: Option<V>) -> Result<(), Interrupt> {
+        self.check(AccessKind::Write, key)?;
+        let index = self.overlay.slot(key);
+        self.overlay.write(index, value, true);
+        Ok(())
     }
 
-    fn put(&mut self, key: &K, value: V) -> Result<(), Interrupt> {
-        self.write(key, Some(value))
+    #[inline]
+    fn set_sum(&mut self, place: usize, sum: Option<V>) {
+        self.overlay.write(place, sum, false);
     }
 
-    fn delete(&mut self, key: &K) -> Result<(), Interrupt> {
-        self.write(key, None)
-    }
-
-    fn add_within(
-        &mut self,
-        key: &K,
-        delta: Delta<V::Amount>,
-        bounds: Bounds<V::Amount>,
-    ) -> Result<bool, Interrupt> {
-        self.check(AccessKind::Add, key)?;
-        let index = self.overlay.load(key)?;
-        let sum = number(self.overlay.value(index)).and_then(|number| delta.apply(number));
-        let Some(sum) = sum.filter(|sum| bounds.contains(*sum)) else {
-            return Ok(false);
-        };
-        self.overlay.write(index, V::from_amount(sum), false);
-        Ok(true)
-    }
-
-    fn range(
+    fn scan(
         &mut self,
         from: Bound<&K>,
         to: Bound<&K>,

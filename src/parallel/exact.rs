@@ -13,7 +13,7 @@ use super::{
     view::{Local, PlannedView},
 };
 use crate::{
-    execute::Known,
+    execute::{Asked, Known},
     protocol::{
         handoff::Handoff,
         ready::{Job, Ready, Working},
@@ -129,7 +129,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, V, S> {
         // SAFETY: Transactions of a batch run in block order on one thread, after all others of their branches that are
         // before them. Others run when their countdowns are over, which every transaction whose values they see has
         // counted down afterwards. Tasks, and ends of countdowns, are there once.
-        let mut view = unsafe {
+        let mut view = Asked(unsafe {
             PlannedView::new(
                 self.plan,
                 &self.ran.values,
@@ -137,7 +137,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, V, S> {
                 transaction,
                 &mut self.locals,
             )
-        };
+        });
         let subject = &self.input.transactions[transaction as usize];
         let (vm, scratch) = (self.input.vm, &mut self.scratch);
         let returned = catch_unwind(AssertUnwindSafe(|| vm.execute(subject, &mut view, scratch)));
@@ -145,9 +145,9 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, V, S> {
             // A panic may have left anything there.
             self.scratch = V::Scratch::default();
         }
-        let trouble = view.take_trouble();
+        let trouble = view.0.take_trouble();
         let attempted = Attempted::<V>::new(trouble, returned, self.input.on_undeclared);
-        view.leave(attempted.leaves_changes());
+        view.0.leave(attempted.leaves_changes());
         // SAFETY: This thread alone runs the transaction, and others look when all work is over.
         unsafe { self.ran.attempts[transaction as usize].fill(attempted) };
         ControlFlow::Continue(())

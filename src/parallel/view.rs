@@ -10,11 +10,10 @@ use pleach_dtt::Access;
 use super::plan::{FEW, NONE, Plan, Planned};
 use crate::{
     error::{AccessKind, Undeclared},
-    execute::{Known, Trouble, number},
+    execute::{Known, Lookup, Trouble},
     protocol::handoff::Handoff,
     state::State,
-    value::{Bounds, Delta, Value},
-    view::{StateView, sealed::Sealed},
+    value::Value,
     vm::Interrupt,
 };
 
@@ -142,13 +141,6 @@ impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
         }
     }
 
-    /// The value that the transaction sees.
-    fn look(&mut self, kind: AccessKind, key: &K) -> Result<Option<&V>, Interrupt> {
-        let place = self.place(kind, key)?;
-        self.load(place, key)?;
-        Ok(self.value(place))
-    }
-
     /// Finds the value of an access that nobody has looked at yet.
     fn load(&mut self, place: usize, key: &K) -> Result<(), Interrupt> {
         let local = &self.locals[place];
@@ -166,23 +158,6 @@ impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
         self.locals[place].found = found;
         Ok(())
     }
-
-    fn value(&self, place: usize) -> Option<&V> {
-        let local = &self.locals[place];
-        if local.pending.is_known() {
-            local.pending.as_option()
-        } else {
-            local.found.as_option()
-        }
-    }
-
-    fn write(&mut self, key: &K, value: Option<V>) -> Result<(), Interrupt> {
-        let place = self.place(AccessKind::Write, key)?;
-        let local = &mut self.locals[place];
-        local.pending = Known::of(value);
-        local.put = true;
-        Ok(())
-    }
 }
 
 /// The value that an access sees, if a transaction before it may have written it.
@@ -194,52 +169,47 @@ fn inherited<V: Sync>(values: &Values<V>, planned: Planned) -> Option<&Known<V>>
     unsafe { values[planned.source as usize].get() }
 }
 
-impl<K, V, S> Sealed for PlannedView<'_, K, V, S> {}
-
-impl<K, V, S> StateView<K, V> for PlannedView<'_, K, V, S>
+impl<K, V, S> Lookup<K, V> for PlannedView<'_, K, V, S>
 where
     K: Ord + std::hash::Hash + Clone + Debug,
     V: Value,
     S: State<K, V>,
 {
-    fn get(&mut self, key: &K) -> Result<Option<V>, Interrupt> {
-        Ok(self.look(AccessKind::Read, key)?.cloned())
-    }
+    /// The place among the accesses of the transaction.
+    type Place = usize;
 
-    fn contains(&mut self, key: &K) -> Result<bool, Interrupt> {
-        Ok(self.look(AccessKind::Check, key)?.is_some())
-    }
-
-    fn at_least(&mut self, key: &K, amount: V::Amount) -> Result<bool, Interrupt> {
-        let number = number(self.look(AccessKind::Check, key)?);
-        Ok(number.is_some_and(|number| number >= amount))
-    }
-
-    fn put(&mut self, key: &K, value: V) -> Result<(), Interrupt> {
-        self.write(key, Some(value))
-    }
-
-    fn delete(&mut self, key: &K) -> Result<(), Interrupt> {
-        self.write(key, None)
-    }
-
-    fn add_within(
-        &mut self,
-        key: &K,
-        delta: Delta<V::Amount>,
-        bounds: Bounds<V::Amount>,
-    ) -> Result<bool, Interrupt> {
-        let place = self.place(AccessKind::Add, key)?;
+    #[inline]
+    fn find(&mut self, access: AccessKind, key: &K) -> Result<usize, Interrupt> {
+        let place = self.place(access, key)?;
         self.load(place, key)?;
-        let sum = number(self.value(place)).and_then(|number| delta.apply(number));
-        let Some(sum) = sum.filter(|sum| bounds.contains(*sum)) else {
-            return Ok(false);
-        };
-        self.locals[place].pending = Known::of(V::from_amount(sum));
-        Ok(true)
+        Ok(place)
     }
 
-    fn range(
+    #[inline]
+    fn value(&self, place: usize) -> Option<&V> {
+        let local = &self.locals[place];
+        if local.pending.is_known() {
+            local.pending.as_option()
+        } else {
+            local.found.as_option()
+        }
+    }
+
+    #[inline]
+    fn set(&mut self, key: &K, value: Option<V>) -> Result<(), Interrupt> {
+        let place = self.place(AccessKind::Write, key)?;
+        let local = &mut self.locals[place];
+        local.pending = Known::of(value);
+        local.put = true;
+        Ok(())
+    }
+
+    #[inline]
+    fn set_sum(&mut self, place: usize, sum: Option<V>) {
+        self.locals[place].pending = Known::of(sum);
+    }
+
+    fn scan(
         &mut self,
         from: Bound<&K>,
         to: Bound<&K>,
