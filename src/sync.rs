@@ -5,13 +5,14 @@
 mod imp {
     pub(crate) use std::{
         sync::{
-            Arc, OnceLock,
+            Arc,
             atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
         },
         thread::{Builder, JoinHandle},
     };
 
     // Not poisoned by panics, and seen through by ThreadSanitizer, which std's are not.
+    pub(crate) use once_cell::sync::OnceCell as OnceLock;
     pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
 
     pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

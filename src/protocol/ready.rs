@@ -141,7 +141,9 @@ impl Ready {
             state = wait(&self.changed, state);
             self.wanting.fetch_sub(1, Ordering::Relaxed);
             state.idle -= 1;
-            state.active += 1;
+            if !cfg!(mutant = "wake_uncounted") {
+                state.active += 1;
+            }
         }
     }
 
