@@ -262,3 +262,46 @@ fn a_chain_is_left_to_the_serial_executor() {
         "{statistics:?}"
     );
 }
+
+#[test]
+fn a_block_does_not_run_away_from_its_first_transaction() {
+    const AHEAD: usize = 1024;
+
+    /// The first transaction waits until as many others were begun as may be, and a little longer.
+    struct First(AtomicUsize);
+
+    impl Vm for First {
+        type Transaction = usize;
+        type Key = usize;
+        type Value = u64;
+        type Output = usize;
+        type Error = Infallible;
+        type Scratch = ();
+
+        fn execute<S: StateView<usize, u64>>(
+            &self,
+            index: &usize,
+            state: &mut S,
+            (): &mut (),
+        ) -> Result<usize, Stop<Infallible>> {
+            state.put(index, 1)?;
+            if *index > 0 {
+                return Ok(self.0.fetch_add(1, Ordering::AcqRel));
+            }
+            while self.0.load(Ordering::Acquire) < AHEAD {
+                std::thread::yield_now();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+            Ok(self.0.load(Ordering::Acquire))
+        }
+    }
+
+    let vm = First(AtomicUsize::new(0));
+    let transactions: Vec<usize> = (0..4 * AHEAD).collect();
+    let state = MemoryState::new();
+    let block = Block::new(&vm, &state, &transactions);
+    let outcome = executor(2).execute(block).expect("nothing fails");
+    assert_eq!(outcome.outputs().next(), Some(Some(&AHEAD)));
+    assert_eq!(outcome.statistics.attempts, 4 * AHEAD);
+    assert!(outcome.statistics.waited > 0);
+}

@@ -106,8 +106,6 @@ pub enum Finished<T> {
 /// What was taken of a transaction that is to be committed.
 #[derive(Debug)]
 pub struct Taken<T> {
-    /// How many attempts there were.
-    pub attempts: u32,
     /// What the last one left.
     pub kept: T,
     /// Who waited for that and is ready now.
@@ -315,7 +313,6 @@ impl<T: Default> Lifecycle<T> {
             is_done.then(|| Word(word.to(Phase::Settled).0 & !Word::WAITED_FOR))
         })?;
         Some(Taken {
-            attempts: before.attempt(),
             // SAFETY: It was done, so nobody's, and this thread alone has settled it.
             kept: unsafe { slot.take() },
             woken: self.wake(transaction, before),

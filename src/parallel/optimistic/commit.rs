@@ -69,7 +69,6 @@ impl<'a, V: Vm> Commit<'a, V> {
             return Step::Wait;
         };
         let Taken {
-            attempts,
             mut kept,
             woken: mut ready,
         } = taken;
@@ -86,7 +85,7 @@ impl<'a, V: Vm> Commit<'a, V> {
             shared.lifecycle.refuse(number);
             return Step::Refused(number, kept);
         }
-        self.fold.statistics.attempts += attempts as usize;
+        self.fold.statistics.attempts += kept.runs as usize;
         let is_kept = self.fold.admit(index, transaction)
             && self.fold.settle(index, transaction, attempt) == Settled::Keep;
         if !is_kept {
@@ -98,7 +97,7 @@ impl<'a, V: Vm> Commit<'a, V> {
         self.settled += 1;
         // ORDERING: Release: who sees the number sees the versions of those before it.
         shared.settled.store(self.settled, Ordering::Release);
-        self.attempts += attempts;
+        self.attempts += kept.runs;
         if self.settled.is_multiple_of(ROUND) && !self.pays() {
             return self.stop(shared);
         }

@@ -56,6 +56,8 @@ type Cell<V> = Latch<Versions<V>>;
 
 /// What an attempt leaves for the next one, and for the commit.
 struct Kept<V: Vm> {
+    /// How often the transaction was executed, to the end or not.
+    runs: u32,
     /// What it came to, if it came to its end.
     attempted: Option<Attempted<V>>,
     /// The keys that have a version of the transaction, by number.
@@ -69,6 +71,7 @@ struct Kept<V: Vm> {
 impl<V: Vm> Default for Kept<V> {
     fn default() -> Self {
         Self {
+            runs: 0,
             attempted: None,
             written: SmallVec::new(),
             looked: SmallVec::new(),

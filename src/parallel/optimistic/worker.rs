@@ -46,6 +46,10 @@ pub(super) struct Worker<'a, 'b, V: Vm, S> {
 /// transactions are committed several at a time.
 const MUCH: usize = if cfg!(pleach_loom) { 0 } else { 32 };
 
+/// So many transactions may be executed that are not committed: what is to be kept of them stays bounded, and so does the
+/// way through the versions of a key that all of them change.
+const AHEAD: u32 = 1024;
+
 /// What becomes of a transaction that a worker has begun.
 enum Next {
     /// The worker has it no more.
@@ -127,9 +131,15 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
                 shared.ready.stop();
                 return;
             }
-            let next = match self.latest_guess(transaction, &kept) {
-                Some(on) => self.wait(transaction, &mut kept, on, Until::Done),
-                None => self.attempt(transaction, attempt, &mut kept),
+            // ORDERING: Relaxed. If it is more by now, the wait finds out.
+            let settled = shared.settled.load(Ordering::Relaxed);
+            let next = if transaction - settled.min(transaction) > AHEAD {
+                let on = transaction - AHEAD;
+                self.wait(transaction, &mut kept, on, Until::Settled)
+            } else if let Some(on) = self.latest_guess(transaction, &kept) {
+                self.wait(transaction, &mut kept, on, Until::Done)
+            } else {
+                self.attempt(transaction, attempt, &mut kept)
             };
             match next {
                 Next::Left => return,
@@ -171,6 +181,7 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
         let input = shared.input;
         self.locals.clear();
         self.checks.clear();
+        kept.runs += 1;
         let declared = shared.declared.get(transaction as usize);
         let mut view = OptimisticView {
             shared,
