@@ -11,6 +11,9 @@ use std::{
 /// How long the first transactions are watched: some times what it takes until another thread is awake.
 const WATCH: Duration = Duration::from_micros(40);
 
+/// The first ones among them bring code and data into the caches: what they take says little.
+const WARM: Duration = Duration::from_micros(20);
+
 /// What it costs to run a transaction optimistically beside others, and for each of its keys. Measured on payments and on
 /// blocks of Ethereum: between half and twice as much.
 const EACH: f64 = 0.3e-6;
@@ -24,6 +27,8 @@ pub(super) struct Trial {
     begun: Instant,
     took: Duration,
     done: usize,
+    /// How long those took that do not count, and how many they were.
+    warm: (Duration, usize),
     transactions: usize,
     workers: NonZeroUsize,
 }
@@ -35,6 +40,7 @@ impl Trial {
             begun: Instant::now(),
             took: Duration::ZERO,
             done: 0,
+            warm: (Duration::ZERO, 0),
             transactions,
             workers,
         }
@@ -44,6 +50,9 @@ impl Trial {
     pub(super) fn is_over(&mut self) -> bool {
         self.done += 1;
         self.took = self.begun.elapsed();
+        if self.took < WARM {
+            self.warm = (self.took, self.done);
+        }
         self.took >= WATCH
     }
 
@@ -54,9 +63,11 @@ impl Trial {
         if self.done == 0 || rest < 2 {
             return false;
         }
-        let done = self.done as f64;
-        let alone = self.took.as_secs_f64() / done;
-        let overhead = EACH + EACH_KEY * keys as f64 / done;
+        // There is at least one more, or the watch would not be over.
+        let (warm, count) = self.warm;
+        let watched = self.done.saturating_sub(count).max(1) as f64;
+        let alone = (self.took - warm).as_secs_f64() / watched;
+        let overhead = EACH + EACH_KEY * keys as f64 / self.done as f64;
         let workers = self.workers.get().min(rest) as f64;
         // Some of it is in vain, or waits.
         let together = (alone + overhead) / workers * 1.15;
@@ -73,6 +84,7 @@ mod tests {
             begun: Instant::now(),
             took: Duration::from_micros(micros),
             done,
+            warm: (Duration::ZERO, 0),
             transactions,
             workers: NonZeroUsize::new(2).expect("two is not zero"),
         }
@@ -83,6 +95,14 @@ mod tests {
         assert!(trial(100, 1, 50).is_for_many(30));
         assert!(trial(10_000, 25, 40).is_for_many(75));
         assert!(!trial(10_000, 100, 40).is_for_many(300));
+    }
+
+    #[test]
+    fn the_first_ones_do_not_count() {
+        let mut trial = trial(10_000, 41, 60);
+        assert!(trial.is_for_many(164));
+        trial.warm = (Duration::from_micros(19), 1);
+        assert!(!trial.is_for_many(164));
     }
 
     #[test]
