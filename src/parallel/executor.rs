@@ -151,6 +151,7 @@ impl Executor for ParallelExecutor {
             _ => 0,
         };
         let mut overlay = Overlay::new(state, expected);
+        let must_pay = matches!(way, Way::Trial);
         match way {
             Way::Exact(plan) => {
                 let ran = exact::run(&self.runtime, &plan, &input);
@@ -165,7 +166,7 @@ impl Executor for ParallelExecutor {
             }
             Way::Serial | Way::Optimistic => {}
         }
-        let ran = optimistic::run(&self.runtime, &input, fold, overlay);
+        let ran = optimistic::run(&self.runtime, &input, fold, overlay, must_pay);
         let optimistic::Ran {
             fold,
             changed,

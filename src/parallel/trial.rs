@@ -66,7 +66,7 @@ impl Trial {
         // There is at least one more, or the watch would not be over.
         let (warm, count) = self.warm;
         let watched = self.done.saturating_sub(count).max(1) as f64;
-        let alone = (self.took - warm).as_secs_f64() / watched;
+        let alone = self.took.saturating_sub(warm).as_secs_f64() / watched;
         let overhead = EACH + EACH_KEY * keys as f64 / self.done as f64;
         let workers = self.workers.get().min(rest) as f64;
         // Some of it is in vain, or waits.

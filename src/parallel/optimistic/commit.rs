@@ -1,5 +1,7 @@
 //! Settles transactions in block order.
 
+use std::time::Instant;
+
 use super::{Attempted, Kept, Shared};
 use crate::{
     execute::{Fold, Settled},
@@ -10,15 +12,19 @@ use crate::{
 };
 
 /// How many transactions are committed before it is asked whether this pays.
-const ROUND: u32 = 64;
+const ROUND: u32 = 32;
 
 /// The committed prefix of a block. One worker at a time has it.
 pub(super) struct Commit<'a, V: Vm> {
     fold: Fold<'a, V>,
     workers: u32,
     settled: u32,
+    /// How many were when this round began, and when that was.
+    round: (u32, Option<Instant>),
     /// Attempts at the transactions of this round.
     attempts: u32,
+    /// What one thread would have needed for them, in nanoseconds.
+    cost: u64,
     is_over: bool,
 }
 
@@ -33,9 +39,12 @@ pub(super) enum Step<V: Vm> {
 }
 
 impl<'a, V: Vm> Commit<'a, V> {
-    pub(super) fn new(fold: Fold<'a, V>, workers: usize) -> Self {
+    pub(super) fn new(fold: Fold<'a, V>, workers: usize, must_pay: bool) -> Self {
+        let settled = fold.next().map_or(0, |(index, _)| index as u32);
         Self {
-            settled: fold.next().map_or(0, |(index, _)| index as u32),
+            settled,
+            round: (settled, must_pay.then(Instant::now)),
+            cost: 0,
             fold,
             workers: workers as u32,
             attempts: 0,
@@ -98,16 +107,21 @@ impl<'a, V: Vm> Commit<'a, V> {
         // ORDERING: Release: who sees the number sees the versions of those before it.
         shared.settled.store(self.settled, Ordering::Release);
         self.attempts += kept.runs;
-        if self.settled.is_multiple_of(ROUND) && !self.pays() {
+        self.cost += u64::from(kept.cost);
+        if self.settled - self.round.0 == ROUND && !self.pays() {
             return self.stop(shared);
         }
         Step::Go
     }
 
-    /// Whether several workers are still faster than one would be.
+    /// Whether several workers are still faster than one would be. Begins the next round.
     fn pays(&mut self) -> bool {
         let attempts = std::mem::take(&mut self.attempts);
-        self.workers == 1 || attempts * 5 <= ROUND * self.workers * 4
+        let cost = std::mem::take(&mut self.cost);
+        let (_, begun) = self.round;
+        self.round = (self.settled, begun.map(|_| Instant::now()));
+        let is_faster = begun.is_none_or(|begun| u128::from(cost) > begun.elapsed().as_nanos());
+        self.workers == 1 || (attempts * 5 <= ROUND * self.workers * 4 && is_faster)
     }
 
     fn stop<S>(&mut self, shared: &Shared<'_, V, S>) -> Step<V> {

@@ -58,6 +58,8 @@ type Cell<V> = Latch<Versions<V>>;
 struct Kept<V: Vm> {
     /// How often the transaction was executed, to the end or not.
     runs: u32,
+    /// How many nanoseconds one thread alone would have needed for the last of these, if that is measured.
+    cost: u32,
     /// What it came to, if it came to its end.
     attempted: Option<Attempted<V>>,
     /// The keys that have a version of the transaction, by number.
@@ -72,6 +74,7 @@ impl<V: Vm> Default for Kept<V> {
     fn default() -> Self {
         Self {
             runs: 0,
+            cost: 0,
             attempted: None,
             written: SmallVec::new(),
             looked: SmallVec::new(),
@@ -89,6 +92,8 @@ struct Shared<'a, V: Vm, S> {
     lifecycle: Lifecycle<Kept<V>>,
     scans: Scans<V::Key>,
     ready: Ready,
+    /// Whether it is measured how long attempts take.
+    is_timed: bool,
     /// The first transaction that is executed here.
     first: u32,
     /// How many transactions of the block are committed.
@@ -120,12 +125,14 @@ pub(super) struct Ran<'a, V: Vm> {
 /// How many keys the caller is told of.
 const WORST: usize = 16;
 
-/// Runs a block from where `fold` is, as far as optimism carries. `overlay` has what the transactions before that have left.
+/// Runs a block from where `fold` is, as far as optimism carries. `overlay` has what the transactions before that have left. If
+/// it `must_pay`, it goes on only as long as one thread would be slower.
 pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
     runtime: &Runtime,
     input: &Input<'_, V, S>,
     fold: Fold<'a, V>,
     overlay: Overlay<'_, V::Key, V::Value, S>,
+    must_pay: bool,
 ) -> Ran<'a, V> {
     let transactions = input.transactions.len();
     let first = fold.next().map_or(transactions, |(index, _)| index);
@@ -138,6 +145,7 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
         lifecycle: Lifecycle::new(transactions),
         scans: Scans::new(workers),
         ready: Ready::new(count),
+        is_timed: must_pay,
         first: first as u32,
         settled: CachePadded::new(AtomicU32::new(first as u32)),
         workers: AtomicUsize::new(0),
@@ -146,7 +154,7 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
     };
     shared.adopt(overlay);
     shared.predict();
-    let commit = Turn::new(Commit::new(fold, workers));
+    let commit = Turn::new(Commit::new(fold, workers, must_pay));
     let work = || {
         if let Some(working) = shared.ready.enter() {
             // ORDERING: Relaxed. It hands out numbers.
