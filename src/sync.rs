@@ -1,7 +1,7 @@
-//! The only file that names the real primitives. Under `--cfg pleach_loom` the same names are loom's, so that the models in
-//! `loom-tests` explore the code that ships.
+//! The only file that names the real primitives. Under `--cfg pleach_loom` the same names are loom's, and under `--cfg
+//! pleach_shuttle` shuttle's, so that what is in `loom-tests` explores the code that ships.
 
-#[cfg(not(pleach_loom))]
+#[cfg(not(any(pleach_loom, pleach_shuttle)))]
 mod imp {
     pub(crate) use std::{
         sync::{
@@ -37,7 +37,42 @@ mod imp {
             std::thread::yield_now();
         }
     }
+}
 
+#[cfg(pleach_loom)]
+mod imp {
+    pub(crate) use loom::{
+        cell::UnsafeCell,
+        sync::{
+            Arc, Condvar, Mutex, MutexGuard,
+            atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
+        },
+        thread::{Builder, JoinHandle},
+    };
+
+    pub(crate) fn look_again(_: &mut u32) {
+        loom::thread::yield_now();
+    }
+}
+
+/// Schedules at random: `loom-tests/random`.
+#[cfg(pleach_shuttle)]
+mod imp {
+    pub(crate) use shuttle::{
+        sync::{
+            Arc, Condvar, Mutex, MutexGuard,
+            atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
+        },
+        thread::{Builder, JoinHandle},
+    };
+
+    pub(crate) fn look_again(_: &mut u32) {
+        shuttle::thread::yield_now();
+    }
+}
+
+#[cfg(not(pleach_loom))]
+mod cell {
     /// A cell that many threads may reach, with loom's way of access.
     #[derive(Debug, Default)]
     pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
@@ -61,20 +96,10 @@ mod imp {
     }
 }
 
-#[cfg(pleach_loom)]
-mod imp {
-    pub(crate) use loom::{
-        cell::UnsafeCell,
-        sync::{
-            Arc, Condvar, Mutex, MutexGuard,
-            atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
-        },
-        thread::{Builder, JoinHandle},
-    };
-
-    pub(crate) fn look_again(_: &mut u32) {
-        loom::thread::yield_now();
-    }
+/// What neither loom nor shuttle have, or have otherwise.
+#[cfg(any(pleach_loom, pleach_shuttle))]
+mod stand_in {
+    use super::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, UnsafeCell};
 
     /// Stands in for std's, which loom does not have: the same contract, by a lock and a flag.
     #[derive(Debug)]
@@ -134,4 +159,8 @@ mod imp {
     }
 }
 
+#[cfg(not(pleach_loom))]
+pub(crate) use cell::UnsafeCell;
 pub(crate) use imp::*;
+#[cfg(any(pleach_loom, pleach_shuttle))]
+pub(crate) use stand_in::*;

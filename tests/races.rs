@@ -6,55 +6,11 @@ use std::{env, num::NonZeroUsize, process::ExitCode, thread};
 
 use pleach::{
     Executor, ParallelExecutor, Runtime, SerialExecutor, Strategy,
-    testkit::{Declared, Program, ProgramVm, Step, TestBlock, assert_same},
+    testkit::{ProgramVm, TestBlock, assert_same},
 };
 
-/// A block that follows from a seed: some thirty transactions over a few keys, one in eight of which fails.
-fn block(seed: u64) -> TestBlock {
-    let mut number = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut below = |bound: u64| {
-        number ^= number << 13;
-        number ^= number >> 7;
-        number ^= number << 17;
-        (number >> 11) % bound
-    };
-    let keys = 1 + below(24);
-    // Range scans and guesses are for optimists.
-    let scans = below(2) == 0;
-    let declared = match below(if scans { 4 } else { 1 }) {
-        0 => Declared::Exactly,
-        1 => Declared::Guessed(u8::from(below(2) == 0)),
-        _ => Declared::Nothing,
-    };
-    let transactions = (0..16 + below(48)).map(|_| {
-        let mut steps: Vec<Step> = (0..=below(4))
-            .map(|_| {
-                let key = u8::try_from(below(keys)).expect("it is small");
-                match below(16) {
-                    0..4 => Step::Get(key),
-                    4..7 => Step::Add(key, below(9)),
-                    7..10 => Step::Subtract(key, below(9)),
-                    10 => Step::AtLeast(key, below(9)),
-                    11 => Step::Contains(key),
-                    12 => Step::Delete(key),
-                    13 if scans => Step::Scan(key, key.saturating_add(5), 3),
-                    _ => Step::PutRegister(key),
-                }
-            })
-            .collect();
-        if below(8) == 0 {
-            steps.push(Step::Fail);
-        }
-        Program::new(steps).declaring(declared)
-    });
-    TestBlock {
-        transactions: transactions.collect(),
-        ..TestBlock::default()
-    }
-}
-
 fn check(runtime: &Runtime, seed: u64) -> Result<(), String> {
-    let block = block(seed);
+    let block = TestBlock::from_seed(seed);
     let expected = SerialExecutor::new().execute(block.to_pleach(&ProgramVm));
     for strategy in [Strategy::Exact, Strategy::Optimistic] {
         let executor = ParallelExecutor::new(runtime).strategy(strategy);

@@ -8,7 +8,7 @@ use crate::{
     outcome::{Outcome, TxOutcome},
     rule::{OnFailure, OnUndeclared, Over, WeightLimit},
     state::MemoryState,
-    testkit::program::{Program, ProgramVm, Seen},
+    testkit::program::{Declared, Program, ProgramVm, Seen, Step},
 };
 
 /// A block of [`Program`]s: all that decides its outcome, in one value that can be printed and shrunk.
@@ -27,6 +27,52 @@ pub struct TestBlock {
 }
 
 impl TestBlock {
+    /// A block that follows from a seed: some thirty transactions over a few keys, one in eight of which fails. Where no library
+    /// can shrink a case, a seed says it all.
+    #[must_use]
+    pub fn from_seed(seed: u64) -> Self {
+        let mut number = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut below = |bound: u64| {
+            number ^= number << 13;
+            number ^= number >> 7;
+            number ^= number << 17;
+            (number >> 11) % bound
+        };
+        let keys = 1 + below(24);
+        // Range scans and guesses are for optimists.
+        let scans = below(2) == 0;
+        let declared = match below(if scans { 4 } else { 1 }) {
+            0 => Declared::Exactly,
+            1 => Declared::Guessed(u8::from(below(2) == 0)),
+            _ => Declared::Nothing,
+        };
+        let transactions = (0..16 + below(48)).map(|_| {
+            let mut steps: Vec<Step> = (0..=below(4))
+                .map(|_| {
+                    let key = below(keys) as u8;
+                    match below(16) {
+                        0..4 => Step::Get(key),
+                        4..7 => Step::Add(key, below(9)),
+                        7..10 => Step::Subtract(key, below(9)),
+                        10 => Step::AtLeast(key, below(9)),
+                        11 => Step::Contains(key),
+                        12 => Step::Delete(key),
+                        13 if scans => Step::Scan(key, key.saturating_add(5), 3),
+                        _ => Step::PutRegister(key),
+                    }
+                })
+                .collect();
+            if below(8) == 0 {
+                steps.push(Step::Fail);
+            }
+            Program::new(steps).declaring(declared)
+        });
+        Self {
+            transactions: transactions.collect(),
+            ..Self::default()
+        }
+    }
+
     /// What a transaction reserves of [`limit`](Self::limit).
     #[must_use]
     pub fn reserved(program: &Program) -> u64 {
