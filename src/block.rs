@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Debug};
 
+use pleach_dtt::{AccessSet, Dtt};
+
 use crate::{
     cancel::CancelToken,
     outcome::TxOutcome,
@@ -49,6 +51,14 @@ pub struct Block<'a, V: Vm, S> {
     pub(crate) on_undeclared: OnUndeclared,
     pub(crate) on_commit: Option<OnCommit<'a, V>>,
     pub(crate) cancel: Option<CancelToken>,
+    pub(crate) hints: Hints<'a, V::Key>,
+    pub(crate) is_timed: bool,
+}
+
+/// What somebody has found out about a block before. Never believed.
+pub(crate) struct Hints<'a, K> {
+    pub(crate) predicted: &'a [AccessSet<K>],
+    pub(crate) tree: Option<&'a Dtt>,
 }
 
 impl<'a, V: Vm, S> Block<'a, V, S> {
@@ -64,6 +74,11 @@ impl<'a, V: Vm, S> Block<'a, V, S> {
             on_undeclared: OnUndeclared::default(),
             on_commit: None,
             cancel: None,
+            hints: Hints {
+                predicted: &[],
+                tree: None,
+            },
+            is_timed: false,
         }
     }
 
@@ -107,6 +122,32 @@ impl<'a, V: Vm, S> Block<'a, V, S> {
         self.cancel = Some(token.clone());
         self
     }
+
+    /// Says what the transactions will probably touch, in block order: as a recording of the block, or its proposer, has it.
+    /// It takes the place of what the VM predicts, but not of what it knows exactly. Default: nothing.
+    ///
+    /// A hint steers an optimistic executor and is never believed: if it is wrong, or there are too few or too many, that
+    /// costs time, not the result.
+    pub fn predicted(mut self, accesses: &'a [AccessSet<V::Key>]) -> Self {
+        self.hints.predicted = accesses;
+        self
+    }
+
+    /// Says which transactions probably depend on which others: as the tree says that came with the block. An optimistic
+    /// executor then lets each transaction wait for its parent. Default: nothing.
+    ///
+    /// It is a hint as well, see [`predicted`](Self::predicted). A tree of another number of transactions is not looked at.
+    pub fn tree(mut self, tree: &'a Dtt) -> Self {
+        self.hints.tree = Some(tree);
+        self
+    }
+
+    /// Measures what the time goes into, and when transactions are committed: see [`Times`](crate::Times). That itself
+    /// takes some time for each transaction. Default: it is not measured.
+    pub fn timed(mut self) -> Self {
+        self.is_timed = true;
+        self
+    }
 }
 
 impl<V: Vm, S> Debug for Block<'_, V, S> {
@@ -117,6 +158,9 @@ impl<V: Vm, S> Debug for Block<'_, V, S> {
             .field("rules", &self.rules.len())
             .field("on_failure", &self.on_failure)
             .field("on_undeclared", &self.on_undeclared)
+            .field("predicted", &self.hints.predicted.len())
+            .field("has_tree", &self.hints.tree.is_some())
+            .field("is_timed", &self.is_timed)
             .finish_non_exhaustive()
     }
 }

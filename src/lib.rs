@@ -10,7 +10,9 @@
 //! | execute it on several threads | [`Runtime`], [`ParallelExecutor`], [`Strategy`] |
 //! | limit a block | [`Rule`], [`WeightLimit`], [`OnFailure`] |
 //! | say what a transaction will touch | [`AccessSet`], [`Trust`], [`dtt`] |
-//! | find out what it touched | [`SerialExecutor::record`], [`SerialExecutor::time`] |
+//! | find out what it touched | [`SerialExecutor::record`], [`ParallelExecutor::record`] |
+//! | know what took how long | [`Block::timed`], [`Statistics`], [`SerialExecutor::time`] |
+//! | tell what was found out before | [`Block::predicted`], [`Block::tree`] |
 //! | know why a block failed | [`ExecuteError`] |
 //! | test an executor or a state | `testkit` (feature of that name) |
 
@@ -31,6 +33,7 @@ mod state;
 mod sync;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+mod times;
 mod value;
 mod view;
 mod vm;
@@ -43,6 +46,7 @@ pub use outcome::{Outcome, Reason, Statistics, TxOutcome};
 pub use parallel::{ParallelExecutor, Runtime, RuntimeBuilder, Strategy};
 pub use rule::{LimitExceeded, OnFailure, OnUndeclared, Over, Rule, Verdict, WeightLimit};
 pub use state::{Changes, MemoryState, RangeSupport, State};
+pub use times::Times;
 pub use value::{Amount, Bounds, Delta, NoAmount, Value};
 pub use view::StateView;
 pub use vm::{Interrupt, Stop, Vm};

@@ -5,6 +5,7 @@ use std::fmt::{self, Debug};
 use crate::{
     error::{BoxError, Undeclared},
     state::Changes,
+    times::Times,
     vm::Vm,
 };
 
@@ -23,6 +24,8 @@ pub struct Outcome<V: Vm> {
     /// The keys on which most attempts were wasted, and how many each has cost: the worst first, at most sixteen. Like the
     /// statistics, it differs from run to run.
     pub conflicts: Vec<(V::Key, usize)>,
+    /// What took how long, if [`Block::timed`](crate::Block::timed) asked for that.
+    pub times: Option<Times>,
 }
 
 impl<V: Vm> Outcome<V> {
@@ -48,6 +51,7 @@ impl<V: Vm<Output: Debug>> Debug for Outcome<V> {
             .field("changes", &self.changes)
             .field("statistics", &self.statistics)
             .field("conflicts", &self.conflicts)
+            .field("times", &self.times)
             .finish()
     }
 }

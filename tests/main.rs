@@ -2,6 +2,7 @@
 
 mod equivalence;
 mod faults;
+mod hints;
 mod limits;
 mod optimistic;
 mod parallel;

@@ -28,6 +28,7 @@ fn runtime(workers: usize) -> Runtime {
 /// Executes on so many workers, and compares with the serial executor: outcome, and what was streamed.
 fn check(runtimes: &[Runtime], block: &TestBlock) -> Result<(), TestCaseError> {
     let expected = SerialExecutor::new().execute(block.to_pleach(&ProgramVm));
+    let recording = SerialExecutor::new().record(block.to_pleach(&ProgramVm));
     for runtime in runtimes {
         for strategy in [Strategy::Auto, Strategy::Exact, Strategy::Optimistic] {
             let executor = ParallelExecutor::new(runtime).strategy(strategy);
@@ -41,6 +42,11 @@ fn check(runtimes: &[Runtime], block: &TestBlock) -> Result<(), TestCaseError> {
                 let workers = runtime.workers();
                 TestCaseError::fail(format!("{strategy:?} on {workers}: {error}"))
             })?;
+            let recorded = executor.record(block.to_pleach(&ProgramVm));
+            match (&recording, &recorded) {
+                (Ok((_, expected)), Ok((_, found))) => prop_assert_eq!(expected, found),
+                (_, recorded) => prop_assert_eq!(recorded.is_ok(), expected.is_ok()),
+            }
             if let Ok(found) = found {
                 let outcomes = found.transactions.iter().enumerate();
                 let outcomes = outcomes.map(|(index, outcome)| (index, format!("{outcome:?}")));

@@ -8,6 +8,7 @@ use crate::{
     outcome::{Outcome, Reason, Statistics, TxOutcome},
     rule::{OnFailure, Rule, Verdict},
     state::Changes,
+    times::{Clock, Spent},
     vm::Vm,
 };
 
@@ -33,6 +34,8 @@ pub(crate) struct Fold<'a, V: Vm> {
     outcomes: Vec<TxOutcome<V::Output, V::Error>>,
     ended: bool,
     pub(crate) statistics: Statistics,
+    /// If the block is measured.
+    pub(crate) clock: Option<Box<Clock>>,
 }
 
 impl<'a, V: Vm> Fold<'a, V> {
@@ -41,6 +44,7 @@ impl<'a, V: Vm> Fold<'a, V> {
         rules: Vec<Box<dyn Rule<V> + 'a>>,
         on_failure: OnFailure,
         on_commit: Option<OnCommit<'a, V>>,
+        clock: Option<Box<Clock>>,
     ) -> Self {
         Self {
             transactions,
@@ -50,6 +54,7 @@ impl<'a, V: Vm> Fold<'a, V> {
             outcomes: Vec::with_capacity(transactions.len()),
             ended: false,
             statistics: Statistics::default(),
+            clock,
         }
     }
 
@@ -123,6 +128,16 @@ impl<'a, V: Vm> Fold<'a, V> {
         Settled::Keep
     }
 
+    /// Counts what was spent on transactions.
+    pub(crate) fn spent(&mut self, spent: Spent) {
+        self.statistics.deceived += spent.deceived;
+        self.statistics.waited += spent.waited;
+        self.statistics.state_reads += spent.state_reads;
+        if let Some(clock) = &mut self.clock {
+            clock.spent(spent);
+        }
+    }
+
     /// The outcome of the block, once its changes are known.
     pub(crate) fn finish(self, changes: Changes<V::Key, V::Value>) -> Outcome<V> {
         Outcome {
@@ -130,6 +145,7 @@ impl<'a, V: Vm> Fold<'a, V> {
             changes,
             statistics: self.statistics,
             conflicts: Vec::new(),
+            times: self.clock.map(|clock| clock.stop()),
         }
     }
 
@@ -148,6 +164,9 @@ impl<'a, V: Vm> Fold<'a, V> {
             TxOutcome::Executed(_) => self.statistics.executed += 1,
             TxOutcome::Skipped(_) => self.statistics.skipped += 1,
             TxOutcome::Fatal(_) => {}
+        }
+        if let Some(clock) = &mut self.clock {
+            clock.commit();
         }
         if let Some(on_commit) = &mut self.on_commit {
             on_commit(self.outcomes.len(), &outcome);

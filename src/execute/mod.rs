@@ -6,12 +6,14 @@
 //! | `overlay.rs` | the state that the serial loop works on |
 //! | `lookup.rs` | what a VM can ask of a view that knows every value |
 //! | `observe.rs` | the serial loop, watched: what transactions touch, and how long they take |
+//! | `record.rs` | writes down what transactions touch, in any executor |
 //! | `fold.rs` | the ordered fold that settles each transaction, the same for every executor |
 
 mod fold;
 mod lookup;
 mod observe;
 mod overlay;
+mod record;
 mod serial;
 
 pub use observe::Recording;
@@ -20,7 +22,8 @@ pub use serial::SerialExecutor;
 pub(crate) use fold::{Attempt, Fold, Settled};
 pub(crate) use lookup::{Asked, Lookup};
 pub(crate) use overlay::{Known, Overlay, Trouble, allows, merge, number};
-pub(crate) use serial::{Nobody, Rest};
+pub(crate) use record::{Pen, Recorder};
+pub(crate) use serial::Rest;
 
 use crate::{block::Block, error::ExecuteError, outcome::Outcome, state::State, vm::Vm};
 

@@ -3,25 +3,21 @@
 //! A block's tree is made of what its transactions touch. Where nobody knows that beforehand, a recording tells, and its
 //! sets are the ones to ship with the block, or to ask the simulator about.
 
-use std::{
-    hash::Hash,
-    ops::{Bound, ControlFlow},
-    time::{Duration, Instant},
+use std::time::{Duration, Instant};
+
+use pleach_dtt::AccessSet;
+
+use super::{
+    record::Recorder,
+    serial::{Observer, SerialExecutor},
 };
-
-use foldhash::fast::RandomState;
-use indexmap::IndexMap;
-use pleach_dtt::{Access, AccessSet};
-
-use super::serial::{Observer, SerialExecutor};
 use crate::{
     block::Block,
     error::ExecuteError,
     outcome::Outcome,
     state::State,
-    value::{Bounds, Delta, Value},
-    view::{StateView, sealed::Sealed},
-    vm::{Interrupt, Stop, Vm},
+    view::StateView,
+    vm::{Stop, Vm},
 };
 
 /// What a block came to, and what each of its transactions touched.
@@ -60,14 +56,9 @@ impl SerialExecutor {
         &self,
         block: Block<'_, V, S>,
     ) -> Result<Recording<V>, ExecuteError> {
-        let mut recorder = Recorder {
-            accesses: (0..block.transactions.len())
-                .map(|_| AccessSet::new())
-                .collect(),
-            touched: IndexMap::default(),
-        };
-        let outcome = self.run(block, &mut recorder)?;
-        Ok((outcome, recorder.accesses))
+        let mut recorder = Recorder::new(block.transactions.len());
+        let outcome = self.run(block, &mut Some(&mut recorder))?;
+        Ok((outcome, recorder.into_accesses()))
     }
 
     /// Executes `block` and measures how long each of its transactions takes; zero for those that are not executed.
@@ -103,120 +94,6 @@ impl<V: Vm> Observer<V> for Clock {
         let start = Instant::now();
         let result = vm.execute(transaction, view, scratch);
         self.times[index] = start.elapsed();
-        result
-    }
-}
-
-struct Recorder<K> {
-    accesses: Vec<AccessSet<K>>,
-    /// What the transaction at hand has touched so far.
-    touched: IndexMap<K, Access, RandomState>,
-}
-
-impl<V: Vm> Observer<V> for Recorder<V::Key> {
-    fn execute<S: StateView<V::Key, V::Value>>(
-        &mut self,
-        index: usize,
-        vm: &V,
-        transaction: &V::Transaction,
-        view: &mut S,
-        scratch: &mut V::Scratch,
-    ) -> Result<V::Output, Stop<V::Error>> {
-        // A panic of an earlier transaction may have left something.
-        self.touched.clear();
-        let mut recorded = Recorded {
-            view,
-            touched: &mut self.touched,
-            set: &mut self.accesses[index],
-        };
-        let result = vm.execute(transaction, &mut recorded, scratch);
-        for (key, access) in self.touched.drain(..) {
-            self.accesses[index].access(key, access);
-        }
-        self.accesses[index].sort();
-        result
-    }
-}
-
-/// A view that writes down what it is asked.
-struct Recorded<'a, S, K> {
-    view: &'a mut S,
-    touched: &'a mut IndexMap<K, Access, RandomState>,
-    set: &'a mut AccessSet<K>,
-}
-
-impl<S, K: Hash + Eq + Clone> Recorded<'_, S, K> {
-    fn note(&mut self, key: &K, access: Access) {
-        let Some(known) = self.touched.get_mut(key) else {
-            self.touched.insert(key.clone(), access);
-            return;
-        };
-        // What it wrote itself it neither reads nor checks, and adding to that is writing.
-        if !known.has(Access::WRITE) {
-            *known = known.and(access);
-        }
-    }
-}
-
-impl<S, K> Sealed for Recorded<'_, S, K> {}
-
-impl<S, K, V> StateView<K, V> for Recorded<'_, S, K>
-where
-    S: StateView<K, V>,
-    K: Hash + Ord + Clone,
-    V: Value,
-{
-    fn get(&mut self, key: &K) -> Result<Option<V>, Interrupt> {
-        self.note(key, Access::READ);
-        self.view.get(key)
-    }
-
-    fn contains(&mut self, key: &K) -> Result<bool, Interrupt> {
-        self.note(key, Access::CHECK);
-        self.view.contains(key)
-    }
-
-    fn at_least(&mut self, key: &K, amount: V::Amount) -> Result<bool, Interrupt> {
-        self.note(key, Access::CHECK);
-        self.view.at_least(key, amount)
-    }
-
-    fn put(&mut self, key: &K, value: V) -> Result<(), Interrupt> {
-        self.note(key, Access::WRITE);
-        self.view.put(key, value)
-    }
-
-    fn delete(&mut self, key: &K) -> Result<(), Interrupt> {
-        self.note(key, Access::WRITE);
-        self.view.delete(key)
-    }
-
-    fn add_within(
-        &mut self,
-        key: &K,
-        delta: Delta<V::Amount>,
-        bounds: Bounds<V::Amount>,
-    ) -> Result<bool, Interrupt> {
-        self.note(key, Access::ADD);
-        self.view.add_within(key, delta, bounds)
-    }
-
-    fn range(
-        &mut self,
-        from: Bound<&K>,
-        to: Bound<&K>,
-        visit: &mut dyn FnMut(&K, &V) -> ControlFlow<()>,
-    ) -> Result<(), Interrupt> {
-        let mut last = None;
-        let result = self.view.range(from, to, &mut |key, value| {
-            let flow = visit(key, value);
-            if flow.is_break() {
-                last = Some(key.clone());
-            }
-            flow
-        });
-        let to = last.map_or_else(|| to.cloned(), Bound::Included);
-        self.set.range(from.cloned(), to);
         result
     }
 }

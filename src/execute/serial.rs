@@ -3,6 +3,7 @@
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, Instant},
 };
 
 use pleach_dtt::{AccessSet, Trust};
@@ -11,6 +12,7 @@ use super::{
     Executor,
     fold::{Attempt, Fold, Settled},
     overlay::{Overlay, Trouble},
+    record::Recorder,
 };
 use crate::{
     block::Block,
@@ -19,6 +21,7 @@ use crate::{
     outcome::{Outcome, Reason},
     rule::OnUndeclared,
     state::State,
+    times::{Clock, Spent},
     view::StateView,
     vm::{Stop, Vm},
 };
@@ -43,7 +46,7 @@ impl Executor for SerialExecutor {
         &self,
         block: Block<'_, V, S>,
     ) -> Result<Outcome<V>, ExecuteError> {
-        self.run(block, &mut Nobody)
+        self.run(block, &mut None::<&mut Recorder<V::Key>>)
     }
 }
 
@@ -59,22 +62,6 @@ pub(crate) trait Observer<V: Vm> {
     ) -> Result<V::Output, Stop<V::Error>>;
 }
 
-/// Looks away.
-pub(crate) struct Nobody;
-
-impl<V: Vm> Observer<V> for Nobody {
-    fn execute<S: StateView<V::Key, V::Value>>(
-        &mut self,
-        _: usize,
-        vm: &V,
-        transaction: &V::Transaction,
-        view: &mut S,
-        scratch: &mut V::Scratch,
-    ) -> Result<V::Output, Stop<V::Error>> {
-        vm.execute(transaction, view, scratch)
-    }
-}
-
 impl SerialExecutor {
     /// Executes `block` before the eyes of `observer`.
     #[expect(clippy::unused_self, reason = "the executor holds nothing yet")]
@@ -83,7 +70,8 @@ impl SerialExecutor {
         block: Block<'_, V, S>,
         observer: &mut impl Observer<V>,
     ) -> Result<Outcome<V>, ExecuteError> {
-        let (fold, rest, state) = Rest::of(block);
+        let clock = block.is_timed.then(Clock::new).map(Box::new);
+        let (fold, rest, state) = Rest::of(block, clock);
         let overlay = Overlay::new(state, fold.transactions.len());
         rest.run(fold, overlay, observer)
     }
@@ -99,7 +87,10 @@ pub(crate) struct Rest<'a, V> {
 
 impl<'a, V: Vm> Rest<'a, V> {
     /// All of a block, of which nothing is settled.
-    pub(crate) fn of<S>(block: Block<'a, V, S>) -> (Fold<'a, V>, Self, &'a S) {
+    pub(crate) fn of<S>(
+        block: Block<'a, V, S>,
+        clock: Option<Box<Clock>>,
+    ) -> (Fold<'a, V>, Self, &'a S) {
         let Block {
             number,
             vm,
@@ -110,8 +101,10 @@ impl<'a, V: Vm> Rest<'a, V> {
             on_undeclared,
             on_commit,
             cancel,
+            hints: _,
+            is_timed: _,
         } = block;
-        let fold = Fold::new(transactions, rules, on_failure, on_commit);
+        let fold = Fold::new(transactions, rules, on_failure, on_commit, clock);
         let rest = Self {
             number,
             vm,
@@ -149,6 +142,8 @@ impl<'a, V: Vm> Rest<'a, V> {
         } = self;
         let mut scratch = V::Scratch::default();
         let mut declared = AccessSet::new();
+        let begun = fold.clock.is_some().then(Instant::now);
+        let mut executing = Duration::ZERO;
 
         while let Some((index, transaction)) = fold.next() {
             let fail = |kind| ExecuteError::new(*number, Some(index), kind);
@@ -159,12 +154,14 @@ impl<'a, V: Vm> Rest<'a, V> {
                 continue;
             }
 
+            let before = begun.map(|_| Instant::now());
             let attempt = catch_unwind(AssertUnwindSafe(|| {
                 declared.clear();
                 let exact = vm.accesses(transaction, &mut declared) == Trust::Exact;
                 let mut view = overlay.view(exact.then_some(&mut declared));
                 observer.execute(index, vm, transaction, &mut view, &mut scratch)
             }));
+            executing += before.map_or(Duration::ZERO, |before| before.elapsed());
             fold.statistics.attempts += 1;
             fold.statistics.serial += 1;
 
@@ -199,7 +196,15 @@ impl<'a, V: Vm> Rest<'a, V> {
                 break;
             }
         }
-        fold.statistics.state_reads += overlay.take_state_reads();
+        let all = begun.map_or(Duration::ZERO, |begun| begun.elapsed());
+        fold.spent(Spent {
+            state_reads: overlay.take_state_reads(),
+            all,
+            executing,
+            // One thread waits for nobody: it is all that is left.
+            committing: all.saturating_sub(executing),
+            ..Spent::default()
+        });
         Ok(())
     }
 }

@@ -1,12 +1,19 @@
-//! What an attempt at a transaction comes to.
+//! Attempts at transactions: what they need, and what they come to.
 
-use std::thread;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
+};
+
+use pleach_dtt::AccessSet;
 
 use crate::{
+    block::Hints,
     cancel::CancelToken,
-    execute::{Attempt, Trouble},
+    execute::{Attempt, Pen, Trouble},
     outcome::Reason,
     rule::OnUndeclared,
+    view::StateView,
     vm::{Stop, Vm},
 };
 
@@ -17,7 +24,53 @@ pub(super) struct Input<'a, V: Vm, S> {
     pub(super) transactions: &'a [V::Transaction],
     pub(super) on_undeclared: OnUndeclared,
     pub(super) cancel: Option<&'a CancelToken>,
+    pub(super) hints: Hints<'a, V::Key>,
+    /// Whether what transactions touch is to be written down.
+    pub(super) is_recording: bool,
+    /// Whether the caller wants to know what took how long.
+    pub(super) is_timed: bool,
 }
+
+/// What transactions touch, if it is written down.
+pub(super) type Touched<V> = Option<Box<AccessSet<<V as Vm>::Key>>>;
+
+/// What a worker keeps from one transaction to the next.
+pub(super) struct Tools<V: Vm> {
+    scratch: V::Scratch,
+    pen: Option<Pen<V::Key>>,
+}
+
+impl<V: Vm> Tools<V> {
+    pub(super) fn new<S>(input: &Input<'_, V, S>) -> Self {
+        Self {
+            scratch: V::Scratch::default(),
+            pen: input.is_recording.then(Pen::new),
+        }
+    }
+
+    /// Executes a transaction, and catches its panic.
+    pub(super) fn execute(
+        &mut self,
+        vm: &V,
+        transaction: &V::Transaction,
+        view: &mut impl StateView<V::Key, V::Value>,
+    ) -> (Returned<V>, Touched<V>) {
+        let Self { scratch, pen } = self;
+        let mut touched = pen.is_some().then(Box::default);
+        let returned = catch_unwind(AssertUnwindSafe(|| match (pen, &mut touched) {
+            (Some(pen), Some(touched)) => pen.execute(touched, vm, transaction, view, scratch),
+            _ => vm.execute(transaction, view, scratch),
+        }));
+        if returned.is_err() {
+            // A panic may have left anything there.
+            self.scratch = V::Scratch::default();
+        }
+        (returned, touched)
+    }
+}
+
+/// What a VM returned, or the panic instead.
+type Returned<V> = thread::Result<Result<<V as Vm>::Output, Stop<<V as Vm>::Error>>>;
 
 impl<V: Vm, S> Input<'_, V, S> {
     pub(super) fn is_cancelled(&self) -> bool {
@@ -37,7 +90,7 @@ impl<V: Vm> Attempted<V> {
     /// What it comes to, by what the view objected to and what the VM returned.
     pub(super) fn new(
         trouble: Option<Trouble>,
-        returned: thread::Result<Result<V::Output, Stop<V::Error>>>,
+        returned: Returned<V>,
         on_undeclared: OnUndeclared,
     ) -> Self {
         match (trouble, returned) {

@@ -1,79 +1,148 @@
-//! Runs a plan.
+//! Runs a plan, and settles what comes of it in block order as it comes.
 
-use std::{
-    collections::VecDeque,
-    ops::ControlFlow,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::{collections::VecDeque, ops::ControlFlow, time::Instant};
 
 use super::{
-    attempt::{Attempted, Input},
+    attempt::{Attempted, Input, Tools, Touched},
+    crew,
     plan::{Plan, Task},
     runtime::Runtime,
     view::{Local, PlannedView},
 };
 use crate::{
-    execute::{Asked, Known},
+    execute::{Asked, Fold, Known, Recorder, Settled},
     protocol::{
         handoff::Handoff,
         ready::{Job, Ready, Working},
+        reports::Reports,
+        turn::Turn,
     },
     state::State,
+    times::Spent,
     vm::Vm,
 };
 
+/// After so many transactions a worker settles what can be settled.
+const MUCH: usize = if cfg!(pleach_loom) { 1 } else { 64 };
+
 /// What running a plan has left.
-pub(super) struct Ran<V: Vm> {
-    /// For each transaction; empty for those that were not run.
-    pub(super) attempts: Vec<Handoff<Attempted<V>>>,
+pub(super) struct Ran<'a, 'r, V: Vm> {
+    /// The settled transactions, which are all of them unless something came that only the serial executor can settle.
+    pub(super) settling: Settling<'a, 'r, V>,
     /// For each write; empty for those of transactions that were not run.
     pub(super) values: Vec<Handoff<Known<V::Value>>>,
 }
 
-/// Runs all transactions of a plan, unless somebody cancels.
-pub(super) fn run<V: Vm, S: State<V::Key, V::Value>>(
+/// The settled prefix of a block. One worker at a time has it.
+pub(super) struct Settling<'a, 'r, V: Vm> {
+    pub(super) fold: Fold<'a, V>,
+    pub(super) recorder: Option<&'r mut Recorder<V::Key>>,
+    /// How many transactions have left exactly what the block keeps of them.
+    pub(super) clean: usize,
+    is_over: bool,
+}
+
+/// What came of a transaction.
+struct Report<V: Vm> {
+    attempted: Attempted<V>,
+    touched: Touched<V>,
+}
+
+/// Runs all transactions of a plan, unless somebody cancels, or one of them ends it.
+pub(super) fn run<'a, 'r, V: Vm, S: State<V::Key, V::Value>>(
     runtime: &Runtime,
     plan: &Plan<V::Key>,
     input: &Input<'_, V, S>,
-) -> Ran<V> {
-    let ran = Ran {
-        attempts: (0..plan.transactions()).map(|_| Handoff::new()).collect(),
-        values: plan.accesses.iter().map(|_| Handoff::new()).collect(),
-    };
+    fold: Fold<'a, V>,
+    recorder: Option<&'r mut Recorder<V::Key>>,
+) -> Ran<'a, 'r, V> {
+    let reports = Reports::new(plan.transactions());
+    let values: Vec<_> = plan.accesses.iter().map(|_| Handoff::new()).collect();
     let ready = Ready::new(plan.tasks.len());
-    let work = || {
-        if let Some(working) = ready.enter() {
-            Worker {
-                plan,
-                input,
-                ran: &ran,
-                ready: &ready,
-                scratch: V::Scratch::default(),
-                locals: Vec::new(),
-                mine: VecDeque::new(),
-                offers: Vec::new(),
-            }
-            .work(working);
-        }
-    };
-    runtime.pool().run(plan.helpers(), &work);
-    ran
+    let settling = Turn::new(Settling {
+        fold,
+        recorder,
+        clean: 0,
+        is_over: false,
+    });
+    let spent = crew::run(runtime, plan.helpers(), &ready, |_, working| {
+        let worker = Worker {
+            plan,
+            input,
+            reports: &reports,
+            values: &values,
+            settling: &settling,
+            ready: &ready,
+            tools: Tools::new(input),
+            locals: Vec::new(),
+            mine: VecDeque::new(),
+            offers: Vec::new(),
+            unsettled: 0,
+            spent: Spent::default(),
+        };
+        worker.work(working)
+    });
+    let mut settling = settling.into_inner();
+    settling.fold.spent(spent);
+    Ran { settling, values }
 }
 
-struct Worker<'a, V: Vm, S> {
-    plan: &'a Plan<V::Key>,
-    input: &'a Input<'a, V, S>,
-    ran: &'a Ran<V>,
-    ready: &'a Ready,
-    scratch: V::Scratch,
+impl<V: Vm> Settling<'_, '_, V> {
+    /// Settles what can be settled. If that ends the block here, so does all work.
+    fn advance(&mut self, reports: &Reports<Report<V>>, ready: &Ready) {
+        while !self.is_over
+            && let Some((index, transaction)) = self.fold.next()
+        {
+            // SAFETY: Only who has the turn comes here.
+            let Some(report) = (unsafe { reports.take(index) }) else {
+                return;
+            };
+            let Attempted::Done(attempt) = report.attempted else {
+                return self.stop(ready);
+            };
+            if !self.fold.admit(index, transaction) {
+                return self.stop(ready);
+            }
+            if let (Some(recorder), Some(touched)) = (&mut self.recorder, report.touched) {
+                recorder.put(index, *touched);
+            }
+            self.fold.statistics.attempts += 1;
+            let succeeded = attempt.is_ok();
+            if self.fold.settle(index, transaction, attempt) == Settled::Discard && succeeded {
+                return self.stop(ready);
+            }
+            self.clean = index + 1;
+        }
+        if self.fold.next().is_none() && self.clean < self.fold.transactions.len() {
+            self.stop(ready);
+        }
+    }
+
+    fn stop(&mut self, ready: &Ready) {
+        self.is_over = true;
+        ready.stop();
+    }
+}
+
+struct Worker<'w, 'a, 'r, V: Vm, S> {
+    plan: &'w Plan<V::Key>,
+    input: &'w Input<'w, V, S>,
+    reports: &'w Reports<Report<V>>,
+    values: &'w [Handoff<Known<V::Value>>],
+    settling: &'w Turn<Settling<'a, 'r, V>>,
+    ready: &'w Ready,
+    tools: Tools<V>,
     locals: Vec<Local<V::Value>>,
     /// What this worker has made ready and nobody else has wanted.
     mine: VecDeque<u32>,
     offers: Vec<u32>,
+    /// How many transactions it has run since it last settled.
+    unsettled: usize,
+    spent: Spent,
 }
 
-impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, V, S> {
-    fn work(&mut self, mut working: Working) {
+impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, '_, '_, V, S> {
+    fn work(mut self, mut working: Working) -> Spent {
         while let Some((still, job)) = self.ready.next(working) {
             working = still;
             let transaction = match job {
@@ -90,6 +159,8 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, V, S> {
             };
             self.follow(&working, transaction);
         }
+        self.settle();
+        self.spent
     }
 
     /// Runs a transaction, and then all that it and they make ready, unless somebody else wants some of it.
@@ -120,36 +191,55 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, V, S> {
         }
     }
 
-    /// Runs a transaction, unless the block is cancelled: then there is no use in going on.
+    /// Runs a transaction, unless the block is over: then there is no use in going on.
     fn transaction(&mut self, transaction: u32) -> ControlFlow<()> {
         if self.input.is_cancelled() {
             self.ready.stop();
             return ControlFlow::Break(());
         }
+        let begun = self.input.is_timed.then(Instant::now);
         // SAFETY: Transactions of a batch run in block order on one thread, after all others of their branches that are
         // before them. Others run when their countdowns are over, which every transaction whose values they see has
         // counted down afterwards. Tasks, and ends of countdowns, are there once.
         let mut view = Asked(unsafe {
             PlannedView::new(
                 self.plan,
-                &self.ran.values,
+                self.values,
                 self.input.state,
                 transaction,
                 &mut self.locals,
             )
         });
         let subject = &self.input.transactions[transaction as usize];
-        let (vm, scratch) = (self.input.vm, &mut self.scratch);
-        let returned = catch_unwind(AssertUnwindSafe(|| vm.execute(subject, &mut view, scratch)));
-        if returned.is_err() {
-            // A panic may have left anything there.
-            self.scratch = V::Scratch::default();
-        }
+        let (returned, touched) = self.tools.execute(self.input.vm, subject, &mut view);
         let trouble = view.0.take_trouble();
         let attempted = Attempted::<V>::new(trouble, returned, self.input.on_undeclared);
         view.0.leave(attempted.leaves_changes());
-        // SAFETY: This thread alone runs the transaction, and others look when all work is over.
-        unsafe { self.ran.attempts[transaction as usize].fill(attempted) };
+        if let Some(begun) = begun {
+            self.spent.executing += begun.elapsed();
+        }
+        let report = Report { attempted, touched };
+        // SAFETY: This thread alone runs the transaction, once.
+        unsafe { self.reports.leave(transaction as usize, report) };
+        self.unsettled += 1;
+        if self.unsettled >= MUCH {
+            self.settle();
+        }
+        if self.ready.is_stopped() {
+            return ControlFlow::Break(());
+        }
         ControlFlow::Continue(())
+    }
+
+    /// Settles what can be settled, of whoever's transactions.
+    fn settle(&mut self) {
+        self.unsettled = 0;
+        let begun = self.input.is_timed.then(Instant::now);
+        let (reports, ready) = (self.reports, self.ready);
+        self.settling
+            .take(|settling| settling.advance(reports, ready));
+        if let Some(begun) = begun {
+            self.spent.committing += begun.elapsed();
+        }
     }
 }

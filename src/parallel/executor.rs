@@ -1,22 +1,22 @@
-//! The executor: chooses a way, and settles what comes of it in block order.
+//! The executor: chooses a way, and goes on serially where that ends before the block does.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{
-    attempt::{Attempted, Input},
-    exact::{self, Ran},
-    optimistic,
-    plan::Plan,
+    attempt::Input,
+    exact, optimistic,
+    plan::{Plan, Shape},
     runtime::Runtime,
     trial::Trial,
 };
 use crate::{
-    block::Block,
+    block::{Block, Hints},
     error::ExecuteError,
-    execute::{Executor, Fold, Known, Nobody, Overlay, Rest, SerialExecutor, Settled},
+    execute::{Executor, Known, Overlay, Recorder, Recording, Rest},
     outcome::Outcome,
     protocol::handoff::Handoff,
     state::{Changes, State},
+    times::Clock,
     vm::Vm,
 };
 
@@ -25,8 +25,8 @@ use crate::{
 #[non_exhaustive]
 pub enum Strategy {
     /// The one that is expected to be the fastest for the block. By exact access sets, unless they come to a chain. Where
-    /// they are not exact, serially at first, for some microseconds that are measured, and optimistically from there on if
-    /// that seems to pay.
+    /// they are not exact, or would be no chain if adds did not wait for each other, serially at first, for some
+    /// microseconds that are measured, and optimistically from there on if that seems to pay.
     #[default]
     Auto,
     /// One transaction after another.
@@ -47,8 +47,10 @@ pub enum Strategy {
 /// and nothing runs twice.
 ///
 /// All other blocks run [optimistically](Strategy::Optimistic). Each transaction sees what those before it have left so far,
-/// and runs again if something that it has looked at turns out different. They are committed in the order of the block, and
-/// streamed to the caller as they are. If most attempts are in vain, the rest of the block is executed serially.
+/// and runs again if something that it has looked at turns out different. If most attempts are in vain, the rest of the
+/// block is executed serially.
+///
+/// Either way, transactions are committed in the order of the block, and streamed to the caller as they are.
 ///
 /// If something happens that only the order of the block can settle (a fatal transaction, a panic, an error of the state; with
 /// exact sets also a rule that refuses a transaction), what comes before it stands, and the rest is executed serially.
@@ -92,6 +94,39 @@ impl ParallelExecutor {
         self
     }
 
+    /// Executes `block` and records what each of its transactions has touched: the same as
+    /// [`SerialExecutor::record`] does. What comes of it is the tree that really held, see
+    /// [`OpenTree`](pleach_dtt::OpenTree), and [predictions](Block::predicted) for whoever executes the block next.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Executor::execute).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pleach::testkit::{Program, ProgramVm, Step};
+    /// use pleach::{Block, MemoryState, ParallelExecutor, Runtime};
+    ///
+    /// let executor = ParallelExecutor::new(&Runtime::builder().build()?);
+    /// let state = MemoryState::default();
+    /// let programs = vec![Program::new([Step::Get(1), Step::PutRegister(2)]); 100];
+    /// let (_, accesses) = executor.record(Block::new(&ProgramVm, &state, &programs))?;
+    /// assert!(accesses[0].reads().eq(&[1]));
+    ///
+    /// let again = Block::new(&ProgramVm, &state, &programs).predicted(&accesses);
+    /// assert_eq!(executor.record(again)?.1, accesses);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn record<V: Vm, S: State<V::Key, V::Value>>(
+        &self,
+        block: Block<'_, V, S>,
+    ) -> Result<Recording<V>, ExecuteError> {
+        let mut recorder = Recorder::new(block.transactions.len());
+        let outcome = self.run(block, Some(&mut recorder))?;
+        Ok((outcome, recorder.into_accesses()))
+    }
+
     /// How a block is executed.
     fn way<V: Vm, S>(&self, block: &Block<'_, V, S>) -> Way<V::Key> {
         /// A plan is for more than that.
@@ -110,11 +145,89 @@ impl ParallelExecutor {
         }));
         match (plan, self.strategy) {
             (Ok(Some(plan)), Strategy::Exact) => Way::Exact(Box::new(plan)),
-            (Ok(Some(plan)), _) if plan.is_nearly_a_chain() => Way::Serial,
-            (Ok(Some(plan)), _) => Way::Exact(Box::new(plan)),
+            (Ok(Some(plan)), _) => match plan.shape() {
+                Shape::Wide => Way::Exact(Box::new(plan)),
+                Shape::Free => Way::Trial,
+                Shape::Chain => Way::Serial,
+            },
             (Ok(None), Strategy::Auto) => Way::Trial,
             _ => Way::Serial,
         }
+    }
+
+    fn run<V: Vm, S: State<V::Key, V::Value>>(
+        &self,
+        block: Block<'_, V, S>,
+        mut recorder: Option<&mut Recorder<V::Key>>,
+    ) -> Result<Outcome<V>, ExecuteError> {
+        let clock = block.is_timed.then(Clock::new).map(Box::new);
+        let way = self.way(&block);
+        let hints = Hints { ..block.hints };
+        let (mut fold, rest, state) = Rest::of(block, clock);
+        let mut conflicts = Vec::new();
+        let cancel = rest.cancel.clone();
+        let input = Input {
+            vm: rest.vm,
+            state,
+            transactions: fold.transactions,
+            on_undeclared: rest.on_undeclared,
+            cancel: cancel.as_ref(),
+            hints,
+            is_recording: recorder.is_some(),
+            is_timed: fold.clock.is_some(),
+        };
+        // Most of what it holds it gets when all is nearly over, if at all; but for a serial run, or a trial, which may go
+        // on to the end.
+        let expected = match way {
+            Way::Trial | Way::Serial => fold.transactions.len(),
+            Way::Exact(_) | Way::Optimistic => 0,
+        };
+        let mut overlay = Overlay::new(state, expected);
+        let must_pay = matches!(way, Way::Trial);
+        let is_optimistic = match way {
+            Way::Serial => false,
+            Way::Exact(plan) => {
+                let ran = exact::run(&self.runtime, &plan, &input, fold, recorder.as_deref_mut());
+                let clean;
+                (fold, clean) = (ran.settling.fold, ran.settling.clean);
+                if clean == fold.transactions.len() {
+                    fold.statistics.keys = plan.keys.keys().len();
+                    return Ok(fold.finish(changes(&plan, ran.values)));
+                }
+                adopt::<V, S>(&mut overlay, &plan, clean, ran.values);
+                false
+            }
+            Way::Optimistic => true,
+            Way::Trial => {
+                let mut trial = Trial::new(fold.transactions.len(), self.runtime.workers());
+                let is_over = || trial.is_over();
+                rest.some(&mut fold, &mut overlay, &mut recorder, is_over)?;
+                trial.is_for_many(overlay.keys())
+            }
+        };
+        if is_optimistic {
+            let recorder = recorder.as_deref_mut();
+            let ran = optimistic::run(&self.runtime, &input, fold, recorder, overlay, must_pay);
+            (fold, conflicts) = (ran.fold, ran.conflicts);
+            if fold.next().is_none() {
+                let pairs = ran.changed.into_iter();
+                let pairs = pairs.map(|(key, value)| (key, value.into_option()));
+                let changes = Changes::from_unsorted(pairs.collect());
+                return Ok(Outcome {
+                    conflicts,
+                    ..fold.finish(changes)
+                });
+            }
+            overlay = Overlay::new(state, fold.transactions.len());
+            for (key, value) in ran.changed {
+                overlay.adopt(&key, value);
+            }
+        }
+        let outcome = rest.run(fold, overlay, &mut recorder)?;
+        Ok(Outcome {
+            conflicts,
+            ..outcome
+        })
     }
 }
 
@@ -132,101 +245,18 @@ impl Executor for ParallelExecutor {
         &self,
         block: Block<'_, V, S>,
     ) -> Result<Outcome<V>, ExecuteError> {
-        let way = self.way(&block);
-        if matches!(way, Way::Serial) {
-            return SerialExecutor::new().execute(block);
-        }
-        let (mut fold, rest, state) = Rest::of(block);
-        let cancel = rest.cancel.clone();
-        let input = Input {
-            vm: rest.vm,
-            state,
-            transactions: fold.transactions,
-            on_undeclared: rest.on_undeclared,
-            cancel: cancel.as_ref(),
-        };
-        // Most of what it holds it gets when all is nearly over, if at all; but for a trial, which may go on to the end.
-        let expected = match way {
-            Way::Trial => fold.transactions.len(),
-            _ => 0,
-        };
-        let mut overlay = Overlay::new(state, expected);
-        let must_pay = matches!(way, Way::Trial);
-        match way {
-            Way::Exact(plan) => {
-                let ran = exact::run(&self.runtime, &plan, &input);
-                return settle(fold, rest, overlay, &plan, ran);
-            }
-            Way::Trial => {
-                let mut trial = Trial::new(fold.transactions.len(), self.runtime.workers());
-                rest.some(&mut fold, &mut overlay, &mut Nobody, || trial.is_over())?;
-                if !trial.is_for_many(overlay.keys()) {
-                    return rest.run(fold, overlay, &mut Nobody);
-                }
-            }
-            Way::Serial | Way::Optimistic => {}
-        }
-        let ran = optimistic::run(&self.runtime, &input, fold, overlay, must_pay);
-        let optimistic::Ran {
-            fold,
-            changed,
-            conflicts,
-        } = ran;
-        if fold.next().is_none() {
-            let changes = changed
-                .into_iter()
-                .map(|(key, value)| (key, value.into_option()));
-            let changes = Changes::from_unsorted(changes.collect());
-            return Ok(Outcome {
-                conflicts,
-                ..fold.finish(changes)
-            });
-        }
-        let mut overlay = Overlay::new(state, fold.transactions.len());
-        for (key, value) in changed {
-            overlay.adopt(&key, value);
-        }
-        let outcome = rest.run(fold, overlay, &mut Nobody)?;
-        Ok(Outcome {
-            conflicts,
-            ..outcome
-        })
+        self.run(block, None)
     }
 }
 
-/// Settles what the transactions of a plan have come to, and executes serially what is left of the block.
-fn settle<V: Vm, S: State<V::Key, V::Value>>(
-    mut fold: Fold<'_, V>,
-    rest: Rest<'_, V>,
-    mut overlay: Overlay<'_, V::Key, V::Value, S>,
+/// Begins with what the first transactions of a plan have left.
+fn adopt<V: Vm, S: State<V::Key, V::Value>>(
+    overlay: &mut Overlay<'_, V::Key, V::Value, S>,
     plan: &Plan<V::Key>,
-    ran: Ran<V>,
-) -> Result<Outcome<V>, ExecuteError> {
-    let Ran { attempts, values } = ran;
-    let mut attempts = attempts.into_iter();
-    // How many transactions have left exactly what the block keeps of them.
-    let mut clean = 0;
-    while let Some((index, transaction)) = fold.next() {
-        let attempted = attempts.next().and_then(Handoff::into_inner);
-        let Some(Attempted::Done(attempt)) = attempted else {
-            break;
-        };
-        if !fold.admit(index, transaction) {
-            break;
-        }
-        fold.statistics.attempts += 1;
-        let succeeded = attempt.is_ok();
-        if fold.settle(index, transaction, attempt) == Settled::Discard && succeeded {
-            break;
-        }
-        clean = index + 1;
-    }
-    if clean == fold.transactions.len() {
-        fold.statistics.keys = plan.keys.keys().len();
-        return Ok(fold.finish(changes(plan, values)));
-    }
-
-    let end = clean
+    transactions: usize,
+    values: Vec<Handoff<Known<V::Value>>>,
+) {
+    let end = transactions
         .checked_sub(1)
         .map_or(0, |last| plan.range(last as u32).end);
     for (planned, value) in plan.accesses[..end].iter().zip(values) {
@@ -234,7 +264,6 @@ fn settle<V: Vm, S: State<V::Key, V::Value>>(
             overlay.adopt(&plan.keys.keys()[planned.key as usize], value);
         }
     }
-    rest.run(fold, overlay, &mut Nobody)
 }
 
 /// What all transactions together have changed.

@@ -41,6 +41,17 @@ pub(super) struct Plan<K> {
     depth: u32,
 }
 
+/// How much of a plan can run side by side.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Shape {
+    /// Enough.
+    Wide,
+    /// Hardly anything, but much if transactions waited for nothing but what they look at: they add to the same keys.
+    Free,
+    /// Hardly anything.
+    Chain,
+}
+
 /// An access that a transaction may do.
 #[derive(Clone, Copy)]
 pub(super) struct Planned {
@@ -255,9 +266,37 @@ impl<K: Ord + Hash + Clone> Plan<K> {
         &self.waiting[start as usize..self.waiting_ends[index] as usize]
     }
 
-    /// Whether hardly anything can run side by side.
-    pub(super) fn is_nearly_a_chain(&self) -> bool {
-        self.depth as usize * 4 > self.transactions() * 3
+    /// How much of it can run side by side.
+    pub(super) fn shape(&self) -> Shape {
+        let is_chain = |depth: u32| depth as usize * 4 > self.transactions() * 3;
+        if !is_chain(self.depth) {
+            Shape::Wide
+        } else if is_chain(self.free_depth()) {
+            Shape::Chain
+        } else {
+            Shape::Free
+        }
+    }
+
+    /// How many transactions the longest chain would have if only those waited who look at a value.
+    fn free_depth(&self) -> u32 {
+        // How many transactions deep the value of each key is.
+        let mut depths = vec![0; self.keys.keys().len()];
+        for transaction in 0..self.transactions() as u32 {
+            let looks = |planned: &Planned| planned.access.has(Access::READ);
+            let seen = self.of(transaction).filter(looks);
+            let depth = seen.map(|planned| depths[planned.key as usize]).max();
+            let depth = 1 + depth.unwrap_or(0);
+            for planned in self.of(transaction).filter(|planned| planned.writes()) {
+                let before = &mut depths[planned.key as usize];
+                *before = if planned.access.has(Access::WRITE) {
+                    depth
+                } else {
+                    depth.max(*before)
+                };
+            }
+        }
+        depths.into_iter().max().unwrap_or(0)
     }
 
     /// How many threads can be of use beside the caller's.

@@ -12,6 +12,7 @@
 //! | `versions.rs` | what one key holds for each transaction, while they run in any order |
 //! | `scans.rs` | range scans beside writes |
 //! | `lifecycle.rs` | where each transaction stands, and who may do what with it |
+//! | `reports.rs` | what came of each piece of work, for the one who goes through all of them |
 //! | `turn.rs` | one thread at a time does what several have reason to do |
 
 pub mod countdown;
@@ -21,6 +22,7 @@ pub mod latch;
 pub mod lifecycle;
 pub mod pool;
 pub mod ready;
+pub mod reports;
 pub mod scans;
 pub mod turn;
 pub mod versions;

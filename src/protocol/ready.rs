@@ -28,6 +28,9 @@ pub struct Ready {
 /// How often a worker looks out before it sleeps: some microseconds. In models, sleeping at once is the harder case.
 const LOOKS: usize = if cfg!(pleach_loom) { 0 } else { 64 };
 
+/// More tasks than there ever are: so many are taken when the work is stopped.
+const STOPPED: usize = usize::MAX / 2;
+
 #[derive(Debug, Default)]
 struct State {
     /// Transactions that became ready and that nobody has taken, the lowest first.
@@ -198,10 +201,17 @@ impl Ready {
         }
     }
 
+    /// Whether the work was [stopped](Self::stop): a hint to those who have something to do.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        // ORDERING: Relaxed. Who misses it does a little more.
+        self.taken.load(Ordering::Relaxed) >= STOPPED
+    }
+
     /// Ends the work as it is: whoever asks for more is told that there is none.
     pub fn stop(&self) {
         // ORDERING: Relaxed, as in `task`. Who takes a task a moment later does one more.
-        self.taken.store(self.tasks, Ordering::Relaxed);
+        self.taken.store(STOPPED, Ordering::Relaxed);
         lock(&self.state).over = true;
         self.changed.notify_all();
     }

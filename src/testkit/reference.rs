@@ -111,6 +111,7 @@ pub fn execute(block: &TestBlock) -> Result<Outcome<ProgramVm>> {
         changes: Changes::from_unsorted(changes.collect()),
         statistics: Statistics::default(),
         conflicts: Vec::new(),
+        times: None,
     })
 }
 

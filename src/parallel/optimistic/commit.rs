@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Attempted, Kept, Shared};
 use crate::{
-    execute::{Fold, Settled},
+    execute::{Fold, Recorder, Settled},
     protocol::{lifecycle::Taken, versions::Reader},
     state::State,
     sync::Ordering,
@@ -15,8 +15,9 @@ use crate::{
 const ROUND: u32 = 32;
 
 /// The committed prefix of a block. One worker at a time has it.
-pub(super) struct Commit<'a, V: Vm> {
+pub(super) struct Commit<'a, 'r, V: Vm> {
     fold: Fold<'a, V>,
+    recorder: Option<&'r mut Recorder<V::Key>>,
     workers: u32,
     settled: u32,
     /// How many were when this round began, and when that was.
@@ -38,14 +39,20 @@ pub(super) enum Step<V: Vm> {
     Refused(u32, Kept<V>),
 }
 
-impl<'a, V: Vm> Commit<'a, V> {
-    pub(super) fn new(fold: Fold<'a, V>, workers: usize, must_pay: bool) -> Self {
+impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
+    pub(super) fn new(
+        fold: Fold<'a, V>,
+        recorder: Option<&'r mut Recorder<V::Key>>,
+        workers: usize,
+        must_pay: bool,
+    ) -> Self {
         let settled = fold.next().map_or(0, |(index, _)| index as u32);
         Self {
             settled,
             round: (settled, must_pay.then(Instant::now)),
             cost: 0,
             fold,
+            recorder,
             workers: workers as u32,
             attempts: 0,
             is_over: false,
@@ -95,8 +102,13 @@ impl<'a, V: Vm> Commit<'a, V> {
             return Step::Refused(number, kept);
         }
         self.fold.statistics.attempts += kept.runs as usize;
-        let is_kept = self.fold.admit(index, transaction)
-            && self.fold.settle(index, transaction, attempt) == Settled::Keep;
+        let is_admitted = self.fold.admit(index, transaction);
+        if let (true, Some(recorder), Some(touched)) =
+            (is_admitted, &mut self.recorder, kept.touched.take())
+        {
+            recorder.put(index, *touched);
+        }
+        let is_kept = is_admitted && self.fold.settle(index, transaction, attempt) == Settled::Keep;
         if !is_kept {
             for key in &kept.written {
                 let mut versions = shared.keys.at(*key).cell().lock();

@@ -19,21 +19,19 @@ mod scan;
 mod view;
 mod worker;
 
-use std::{
-    any::Any,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crossbeam_utils::CachePadded;
 use pleach_dtt::{Access, AccessSet, Trust};
 use smallvec::SmallVec;
 
 use super::{
-    attempt::{Attempted, Input},
+    attempt::{Attempted, Input, Touched},
+    crew,
     runtime::Runtime,
 };
 use crate::{
-    execute::{Fold, Known, Overlay},
+    execute::{Fold, Known, Overlay, Recorder},
     protocol::{
         keys::{Keys, Spare},
         latch::Latch,
@@ -44,7 +42,7 @@ use crate::{
         versions::{Check, Versions},
     },
     state::State,
-    sync::{AtomicU32, AtomicUsize, Mutex, Ordering, lock},
+    sync::AtomicU32,
     value::Value,
     vm::Vm,
 };
@@ -60,6 +58,10 @@ struct Kept<V: Vm> {
     runs: u32,
     /// How many nanoseconds one thread alone would have needed for the last of these, if that is measured.
     cost: u32,
+    /// Which transaction to wait for before the first of these, as somebody has found out before.
+    parent: Option<u32>,
+    /// What the last of these has touched, if it is written down.
+    touched: Touched<V>,
     /// What it came to, if it came to its end.
     attempted: Option<Attempted<V>>,
     /// The keys that have a version of the transaction, by number.
@@ -75,6 +77,8 @@ impl<V: Vm> Default for Kept<V> {
         Self {
             runs: 0,
             cost: 0,
+            parent: None,
+            touched: None,
             attempted: None,
             written: SmallVec::new(),
             looked: SmallVec::new(),
@@ -98,18 +102,6 @@ struct Shared<'a, V: Vm, S> {
     first: u32,
     /// How many transactions of the block are committed.
     settled: CachePadded<AtomicU32>,
-    /// How many workers have begun.
-    workers: AtomicUsize,
-    panic: Mutex<Option<Box<dyn Any + Send>>>,
-    counts: Mutex<Counts>,
-}
-
-/// What is counted for the statistics, by each worker for itself.
-#[derive(Default)]
-struct Counts {
-    deceived: usize,
-    waited: usize,
-    state_reads: usize,
 }
 
 /// What has come of a block, or of the part of it that was worth it.
@@ -131,6 +123,7 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
     runtime: &Runtime,
     input: &Input<'_, V, S>,
     fold: Fold<'a, V>,
+    recorder: Option<&mut Recorder<V::Key>>,
     overlay: Overlay<'_, V::Key, V::Value, S>,
     must_pay: bool,
 ) -> Ran<'a, V> {
@@ -145,43 +138,20 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
         lifecycle: Lifecycle::new(transactions),
         scans: Scans::new(workers),
         ready: Ready::new(count),
-        is_timed: must_pay,
+        is_timed: must_pay || input.is_timed,
         first: first as u32,
         settled: CachePadded::new(AtomicU32::new(first as u32)),
-        workers: AtomicUsize::new(0),
-        panic: Mutex::new(None),
-        counts: Mutex::new(Counts::default()),
     };
     shared.adopt(overlay);
     shared.predict();
-    let commit = Turn::new(Commit::new(fold, workers, must_pay));
-    let work = || {
-        if let Some(working) = shared.ready.enter() {
-            // ORDERING: Relaxed. It hands out numbers.
-            let number = shared.workers.fetch_add(1, Ordering::Relaxed);
-            let work = || Worker::new(&shared, &commit, number).work(working);
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
-                // Not the VM's: a rule's, or that of the caller's function for what is committed.
-                lock(&shared.panic).get_or_insert(panic);
-                if !cfg!(mutant = "panic_unnoticed") {
-                    shared.ready.stop();
-                }
-            }
-        }
-    };
-    runtime.pool().run(workers - 1, &work);
-    if let Some(panic) = lock(&shared.panic).take() {
-        resume_unwind(panic);
-    }
+    let commit = Turn::new(Commit::new(fold, recorder, workers, must_pay));
+    let spent = crew::run(runtime, workers - 1, &shared.ready, |number, working| {
+        Worker::new(&shared, &commit, number).work(working)
+    });
     let commit = commit.into_inner();
     let settled = commit.settled();
     let mut fold = commit.into_fold();
-    {
-        let counts = lock(&shared.counts);
-        fold.statistics.deceived += counts.deceived;
-        fold.statistics.waited += counts.waited;
-        fold.statistics.state_reads += counts.state_reads;
-    }
+    fold.spent(spent);
     let mut conflicts = Vec::new();
     let mut keys = 0;
     let changed = shared.keys.into_entries().filter_map(|(key, cell)| {
@@ -221,54 +191,75 @@ impl<V: Vm, S> Shared<'_, V, S> {
         }
     }
 
-    /// Asks the VM what the transactions will touch, and lets those wait that look at what others will write.
+    /// Lets those wait that look at what others will write, as far as that is known: by what somebody has found out before, or
+    /// by what the VM says.
     fn predict(&mut self) {
         let mut set = AccessSet::new();
         let mut spare = Spare::default();
-        let count = self.input.transactions.len();
-        let rest = self.input.transactions.iter().enumerate();
+        let input = self.input;
+        let rest = input.transactions.iter().enumerate();
         for (index, transaction) in rest.skip(self.first as usize) {
-            set.clear();
             let number = index as u32;
-            let vm = self.input.vm;
-            let (keys, lifecycle) = (&self.keys, &mut self.lifecycle);
+            set.clear();
             // If it panics here, it does so when the transaction runs, too, or never.
             let asked = catch_unwind(AssertUnwindSafe(|| {
-                vm.forecast(transaction, &mut |key, delta| {
-                    let (key, entry, _) = keys.enter(keys.hash(&key), &key, &mut spare);
-                    entry.cell().lock().forecast(number, delta);
-                    lifecycle.prepare(number, |kept| kept.written.push(key));
-                });
-                vm.accesses(transaction, &mut set)
+                self.forecast(number, transaction, &mut spare);
+                input.vm.accesses(transaction, &mut set)
             }));
             let trust = asked.unwrap_or(Trust::Unknown);
-            if trust == Trust::Unknown {
-                continue;
-            }
-            set.sort();
-            let index = index as u32;
-            for (key, access) in set.entries() {
-                let hash = self.keys.hash(key);
-                let (number, entry, _) = self.keys.enter(hash, key, &mut spare);
-                let writes = access.has(Access::WRITE);
-                if writes || access.has(Access::ADD) {
-                    entry.cell().lock().guess(index, !writes);
+            match input.hints.predicted.get(index) {
+                Some(hint) if trust != Trust::Exact => self.expect(number, hint, &mut spare),
+                _ if trust == Trust::Unknown => {}
+                _ => {
+                    set.sort();
+                    self.expect(number, &set, &mut spare);
                 }
-                let writes = writes || access.has(Access::ADD);
-                let reads = access.has(Access::READ);
-                self.lifecycle.prepare(index, |kept| {
-                    if writes {
-                        kept.written.push(number);
-                    }
-                    if reads {
-                        kept.looked.push(number);
-                    }
-                });
             }
             if trust == Trust::Exact {
+                let count = input.transactions.len();
                 self.declared.resize_with(count, || None);
-                self.declared[index as usize] = Some(std::mem::take(&mut set));
+                self.declared[index] = Some(std::mem::take(&mut set));
             }
+        }
+        let tree = input.hints.tree;
+        if let Some(tree) = tree.filter(|tree| tree.len() == input.transactions.len()) {
+            for number in self.first..tree.len() as u32 {
+                let parent = tree.parent(number as usize).map(|parent| parent as u32);
+                let parent = parent.filter(|parent| *parent >= self.first);
+                self.lifecycle.prepare(number, |kept| kept.parent = parent);
+            }
+        }
+    }
+
+    /// Asks the VM what a transaction will add to numbers.
+    fn forecast(&mut self, number: u32, transaction: &V::Transaction, spare: &mut Spare) {
+        let (keys, lifecycle) = (&self.keys, &mut self.lifecycle);
+        self.input.vm.forecast(transaction, &mut |key, delta| {
+            let (key, entry, _) = keys.enter(keys.hash(&key), &key, spare);
+            entry.cell().lock().forecast(number, delta);
+            lifecycle.prepare(number, |kept| kept.written.push(key));
+        });
+    }
+
+    /// Notes what a transaction will probably look at and write.
+    fn expect(&mut self, transaction: u32, set: &AccessSet<V::Key>, spare: &mut Spare) {
+        for (key, access) in set.entries() {
+            let hash = self.keys.hash(key);
+            let (number, entry, _) = self.keys.enter(hash, key, spare);
+            let puts = access.has(Access::WRITE);
+            let writes = puts || access.has(Access::ADD);
+            if writes {
+                entry.cell().lock().guess(transaction, !puts);
+            }
+            let reads = access.has(Access::READ);
+            self.lifecycle.prepare(transaction, |kept| {
+                if writes {
+                    kept.written.push(number);
+                }
+                if reads {
+                    kept.looked.push(number);
+                }
+            });
         }
     }
 }

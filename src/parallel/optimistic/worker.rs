@@ -1,18 +1,15 @@
 //! Runs transactions, and runs those again that were deceived.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    time::Instant,
-};
+use std::time::Instant;
 
 use super::{
-    Counts, Kept, Shared,
+    Kept, Shared,
     commit::{Commit, Step},
     locals::Locals,
     view::{Checks, Halt, OptimisticView},
 };
 use crate::{
-    parallel::attempt::Attempted,
+    parallel::attempt::{Attempted, Tools},
     protocol::{
         keys::Spare,
         lifecycle::{Finished, Until},
@@ -21,15 +18,16 @@ use crate::{
         versions::Reader,
     },
     state::State,
-    sync::{Ordering, lock},
+    sync::Ordering,
+    times::Spent,
     vm::Vm,
 };
 
-pub(super) struct Worker<'a, 'b, V: Vm, S> {
+pub(super) struct Worker<'a, 'b, 'r, V: Vm, S> {
     shared: &'a Shared<'a, V, S>,
-    commit: &'a Turn<Commit<'b, V>>,
+    commit: &'a Turn<Commit<'b, 'r, V>>,
     number: usize,
-    scratch: V::Scratch,
+    tools: Tools<V>,
     locals: Locals<'a, V::Key, V::Value>,
     checks: Checks<V::Value>,
     spare: Spare,
@@ -42,7 +40,7 @@ pub(super) struct Worker<'a, 'b, V: Vm, S> {
     uncommitted: usize,
     /// Whether anything was done since, as far as this worker can tell.
     may_commit: bool,
-    counts: Counts,
+    spent: Spent,
 }
 
 /// How much is done before it is committed, if nobody has time for that: by keys that were touched, so that small
@@ -64,17 +62,17 @@ enum Next {
     Attempt(u32),
 }
 
-impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
+impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
     pub(super) fn new(
         shared: &'a Shared<'a, V, S>,
-        commit: &'a Turn<Commit<'b, V>>,
+        commit: &'a Turn<Commit<'b, 'r, V>>,
         number: usize,
     ) -> Self {
         Self {
             shared,
             commit,
             number,
-            scratch: V::Scratch::default(),
+            tools: Tools::new(shared.input),
             locals: Locals::new(),
             checks: Vec::new(),
             spare: Spare::default(),
@@ -84,11 +82,11 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
             uncommitted: 0,
             // Others may have.
             may_commit: true,
-            counts: Counts::default(),
+            spent: Spent::default(),
         }
     }
 
-    pub(super) fn work(&mut self, mut working: Working) {
+    pub(super) fn work(mut self, mut working: Working) -> Spent {
         let ready = &self.shared.ready;
         loop {
             let job = if let Some(transaction) = self.mine(&working) {
@@ -103,11 +101,7 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
                 working = still;
                 job
             } else {
-                let mut counts = lock(&self.shared.counts);
-                counts.deceived += self.counts.deceived;
-                counts.waited += self.counts.waited;
-                counts.state_reads += self.counts.state_reads;
-                return;
+                return self.spent;
             };
             self.run(match job {
                 Job::Task(task) => self.shared.first + task as u32,
@@ -142,6 +136,8 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
             let next = if transaction - settled.min(transaction) > AHEAD {
                 let on = transaction - AHEAD;
                 self.wait(transaction, &mut kept, on, Until::Settled)
+            } else if let Some(on) = kept.parent.take() {
+                self.wait(transaction, &mut kept, on, Until::Done)
             } else if let Some(on) = self.latest_guess(transaction, &kept) {
                 self.wait(transaction, &mut kept, on, Until::Done)
             } else {
@@ -165,7 +161,7 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
 
     fn wait(&mut self, transaction: u32, kept: &mut Kept<V>, on: u32, until: Until) -> Next {
         let lifecycle = &self.shared.lifecycle;
-        self.counts.waited += 1;
+        self.spent.waited += 1;
         if lifecycle.wait(transaction, std::mem::take(kept), on, until) {
             return Next::Left;
         }
@@ -199,24 +195,20 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
             checks: &mut self.checks,
             spare: &mut self.spare,
             declared: declared.and_then(Option::as_ref),
-            state_reads: &mut self.counts.state_reads,
+            state_reads: &mut self.spent.state_reads,
             halt: None,
         };
         let subject = &input.transactions[transaction as usize];
-        let scratch = &mut self.scratch;
         let begun = shared.is_timed.then(Instant::now);
-        let returned = catch_unwind(AssertUnwindSafe(|| {
-            input.vm.execute(subject, &mut view, scratch)
-        }));
+        let (returned, touched) = self.tools.execute(input.vm, subject, &mut view);
         let halt = view.halt.take();
         if let Some(begun) = begun {
-            let took = begun.elapsed().as_nanos() as u32;
-            kept.cost = took.saturating_sub(EACH_KEY * self.locals.len() as u32);
+            let took = begun.elapsed();
+            self.spent.executing += took;
+            let keys = EACH_KEY * self.locals.len() as u32;
+            kept.cost = (took.as_nanos() as u32).saturating_sub(keys);
         }
-        if returned.is_err() {
-            // A panic may have left anything there.
-            self.scratch = V::Scratch::default();
-        }
+        kept.touched = touched;
         let trouble = match halt {
             Some(Halt::Pending(on, until)) => {
                 self.guess(transaction, kept);
@@ -243,7 +235,7 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
                 Next::Left
             }
             Finished::Again(attempt, last) => {
-                self.counts.deceived += 1;
+                self.spent.deceived += 1;
                 *kept = last;
                 self.mark(transaction, kept);
                 Next::Attempt(attempt)
@@ -254,7 +246,7 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
     /// Ends an attempt that is known to be deceived.
     fn again(&mut self, transaction: u32, kept: &mut Kept<V>) -> Next {
         self.guess(transaction, kept);
-        self.counts.deceived += 1;
+        self.spent.deceived += 1;
         match self
             .shared
             .lifecycle
@@ -361,7 +353,7 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
         }) = self.deceived.pop()
         {
             if let Some(kept) = shared.lifecycle.deceive(transaction, attempt) {
-                self.counts.deceived += 1;
+                self.spent.deceived += 1;
                 self.mark(transaction, &kept);
                 shared.lifecycle.release(transaction, kept);
                 self.offers.push(transaction);
@@ -372,6 +364,7 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
     /// Commits what can be committed.
     fn advance(&mut self) {
         let (shared, commit) = (self.shared, self.commit);
+        let begun = shared.is_timed.then(Instant::now);
         self.uncommitted = 0;
         self.may_commit = false;
         commit.take(|commit| {
@@ -390,5 +383,8 @@ impl<'a, 'b, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, V, S> {
                 }
             }
         });
+        if let Some(begun) = begun {
+            self.spent.committing += begun.elapsed();
+        }
     }
 }

@@ -1,0 +1,56 @@
+//! The workers of one block: each begins, works until there is no more, and says what it has spent.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    time::Instant,
+};
+
+use super::runtime::Runtime;
+use crate::{
+    protocol::ready::{Ready, Working},
+    sync::{AtomicUsize, Mutex, Ordering, lock},
+    times::Spent,
+};
+
+/// Has the caller and up to so many helpers work at what is `ready`, each with a number of its own. They say what they have
+/// spent, but for the time in all.
+///
+/// # Panics
+///
+/// If `work` panics: that is not a VM's fault, but a rule's, or that of the caller's function for what is committed.
+pub(super) fn run(
+    runtime: &Runtime,
+    helpers: usize,
+    ready: &Ready,
+    work: impl Fn(usize, Working) -> Spent + Sync,
+) -> Spent {
+    let numbers = AtomicUsize::new(0);
+    let spent = Mutex::new(Spent::default());
+    let panic: Mutex<Option<Box<dyn Any + Send>>> = Mutex::new(None);
+    let begin = || {
+        let Some(working) = ready.enter() else {
+            return;
+        };
+        // ORDERING: Relaxed. It hands out numbers.
+        let number = numbers.fetch_add(1, Ordering::Relaxed);
+        let begun = Instant::now();
+        match catch_unwind(AssertUnwindSafe(|| work(number, working))) {
+            Ok(mut mine) => {
+                mine.all = begun.elapsed();
+                *lock(&spent) += mine;
+            }
+            Err(cause) => {
+                lock(&panic).get_or_insert(cause);
+                if !cfg!(mutant = "panic_unnoticed") {
+                    ready.stop();
+                }
+            }
+        }
+    };
+    runtime.pool().run(helpers, &begin);
+    if let Some(cause) = lock(&panic).take() {
+        resume_unwind(cause);
+    }
+    lock(&spent).to_owned()
+}
