@@ -230,6 +230,7 @@ impl PreparedBlock<'_> {
             changes,
             statistics,
             conflicts: _,
+            times: _,
         } = outcome;
         if let Some(TxOutcome::Fatal(_)) = transactions.last() {
             let index = transactions.len() - 1;
