@@ -34,6 +34,7 @@ mod sync;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod times;
+mod trace;
 mod value;
 mod view;
 mod vm;

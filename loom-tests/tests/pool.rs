@@ -13,7 +13,7 @@ use pleach::protocol::{handoff::Handoff, pool::Pool};
 #[test]
 fn nobody_runs_a_job_that_is_over() {
     loom::model(|| {
-        let pool = Pool::new(1).expect("there are threads");
+        let pool = Pool::new(1, |_| {}).expect("there are threads");
         let calls = AtomicUsize::new(0);
         let value: Handoff<u32> = Handoff::new();
         pool.run(1, &|| {
@@ -31,7 +31,7 @@ fn nobody_runs_a_job_that_is_over() {
 #[test]
 fn threads_are_kept_from_job_to_job() {
     loom::model(|| {
-        let pool = Pool::new(1).expect("there are threads");
+        let pool = Pool::new(1, |_| {}).expect("there are threads");
         for _ in 0..2 {
             let calls = AtomicUsize::new(0);
             pool.run(1, &|| {
@@ -45,7 +45,7 @@ fn threads_are_kept_from_job_to_job() {
 #[test]
 fn two_jobs_at_a_time_do_not_wait_for_each_other() {
     loom::model(|| {
-        let pool = Arc::new(Pool::new(1).expect("there are threads"));
+        let pool = Arc::new(Pool::new(1, |_| {}).expect("there are threads"));
         let run = |pool: &Pool| {
             let calls = AtomicUsize::new(0);
             pool.run(1, &|| {

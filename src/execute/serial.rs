@@ -22,6 +22,7 @@ use crate::{
     rule::OnUndeclared,
     state::State,
     times::{Clock, Spent},
+    trace::span,
     view::StateView,
     vm::{Stop, Vm},
 };
@@ -140,6 +141,7 @@ impl<'a, V: Vm> Rest<'a, V> {
             on_undeclared,
             cancel,
         } = self;
+        span!("serial", block = *number);
         let mut scratch = V::Scratch::default();
         let mut declared = AccessSet::new();
         let begun = fold.clock.is_some().then(Instant::now);

@@ -11,6 +11,7 @@ use crate::{
     protocol::ready::{Ready, Working},
     sync::{AtomicUsize, Mutex, Ordering, lock},
     times::Spent,
+    trace::span,
 };
 
 /// Has the caller and up to so many helpers work at what is `ready`, each with a number of its own. They say what they have
@@ -34,6 +35,7 @@ pub(super) fn run(
         };
         // ORDERING: Relaxed. It hands out numbers.
         let number = numbers.fetch_add(1, Ordering::Relaxed);
+        span!("work", worker = number);
         let begun = Instant::now();
         match catch_unwind(AssertUnwindSafe(|| work(number, working))) {
             Ok(mut mine) => {

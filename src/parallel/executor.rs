@@ -17,6 +17,7 @@ use crate::{
     protocol::handoff::Handoff,
     state::{Changes, State},
     times::Clock,
+    trace::span,
     vm::Vm,
 };
 
@@ -139,6 +140,7 @@ impl ParallelExecutor {
             Strategy::Auto if block.transactions.len() < FEW => return Way::Trial,
             Strategy::Auto | Strategy::Exact => {}
         }
+        span!("plan");
         // If the VM panics here, it does so in the serial executor too, which knows what to say.
         let plan = catch_unwind(AssertUnwindSafe(|| {
             Plan::new(block.vm, block.transactions, workers)
@@ -161,6 +163,11 @@ impl ParallelExecutor {
         mut recorder: Option<&mut Recorder<V::Key>>,
     ) -> Result<Outcome<V>, ExecuteError> {
         let clock = block.is_timed.then(Clock::new).map(Box::new);
+        span!(
+            "block",
+            number = block.number,
+            transactions = block.transactions.len()
+        );
         let way = self.way(&block);
         let hints = Hints { ..block.hints };
         let (mut fold, rest, state) = Rest::of(block, clock);

@@ -28,6 +28,8 @@ pub struct Runtime {
 #[must_use]
 pub struct RuntimeBuilder {
     workers: Option<NonZeroUsize>,
+    #[cfg(feature = "pinning")]
+    is_pinned: bool,
 }
 
 impl RuntimeBuilder {
@@ -35,6 +37,17 @@ impl RuntimeBuilder {
     /// available cores.
     pub const fn workers(mut self, count: NonZeroUsize) -> Self {
         self.workers = Some(count);
+        self
+    }
+
+    /// Keeps each thread on a core of its own, as far as there are so many: the first one on the second core, and so on. The
+    /// caller's own thread stays as it is. Default: the system places threads where it likes.
+    ///
+    /// It helps where the machine does nothing else, and harms where it does: two runtimes that are pinned share the same
+    /// cores. Where the system cannot do it, nothing happens.
+    #[cfg(feature = "pinning")]
+    pub const fn pinned(mut self) -> Self {
+        self.is_pinned = true;
         self
     }
 
@@ -49,8 +62,30 @@ impl RuntimeBuilder {
             None => thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         };
         Ok(Runtime {
-            pool: Arc::new(Pool::new(workers.get() - 1)?),
+            pool: Arc::new(Pool::new(workers.get() - 1, self.begin())?),
         })
+    }
+
+    /// What each thread does first.
+    #[cfg(feature = "pinning")]
+    fn begin(&self) -> impl Fn(usize) + Clone + Send + 'static {
+        let cores = if self.is_pinned {
+            core_affinity::get_core_ids().unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        move |number| {
+            if let Some(core) = cores.get(number + 1) {
+                core_affinity::set_for_current(*core);
+            }
+        }
+    }
+
+    /// What each thread does first.
+    #[cfg(not(feature = "pinning"))]
+    #[expect(clippy::unused_self, reason = "with the feature it is used")]
+    fn begin(&self) -> impl Fn(usize) + Clone + Send + 'static {
+        |_| {}
     }
 }
 

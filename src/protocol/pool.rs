@@ -61,12 +61,15 @@ impl Job {
 }
 
 impl Pool {
-    /// So many threads, all asleep.
+    /// So many threads, all asleep. Each calls `begin` first, with its number.
     ///
     /// # Errors
     ///
     /// If the system gives no more threads. Those that it gave have ended then.
-    pub fn new(threads: usize) -> std::io::Result<Self> {
+    pub fn new(
+        threads: usize,
+        begin: impl Fn(usize) + Clone + Send + 'static,
+    ) -> std::io::Result<Self> {
         let mut pool = Self {
             shared: Arc::new(Shared {
                 state: Mutex::new(State::default()),
@@ -77,9 +80,13 @@ impl Pool {
         };
         for number in 0..threads {
             let shared = Arc::clone(&pool.shared);
+            let begin = begin.clone();
             let thread = Builder::new()
                 .name(format!("pleach-{number}"))
-                .spawn(move || shared.work())?;
+                .spawn(move || {
+                    begin(number);
+                    shared.work();
+                })?;
             pool.threads.push(thread);
         }
         Ok(pool)

@@ -43,6 +43,7 @@ use crate::{
     },
     state::State,
     sync::AtomicU32,
+    trace::span,
     value::Value,
     vm::Vm,
 };
@@ -154,6 +155,7 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
     fold.spent(spent);
     let mut conflicts = Vec::new();
     let mut keys = 0;
+    span!("collect");
     let changed = shared.keys.into_entries().filter_map(|(key, cell)| {
         let versions = cell.into_inner();
         keys += 1;
@@ -194,6 +196,7 @@ impl<V: Vm, S> Shared<'_, V, S> {
     /// Lets those wait that look at what others will write, as far as that is known: by what somebody has found out before, or
     /// by what the VM says.
     fn predict(&mut self) {
+        span!("predict");
         let mut set = AccessSet::new();
         let mut spare = Spare::default();
         let input = self.input;
