@@ -393,22 +393,25 @@ impl<V: Value> Versions<V> {
         }
         self.folded = self.folded.max(count as u32);
         // What follows moves only now and then.
-        if self.folded as usize > MANY.max(self.list.len() / 2) {
-            self.list.drain(..self.folded as usize);
+        let folded = self.folded as usize;
+        if folded == self.list.len() || folded > MANY.max(self.list.len() / 2) {
+            self.list.drain(..folded);
             self.folded = 0;
         }
     }
 
-    /// Forgets what nobody needs any more, if there is much of it: `settled` tells how many transactions are committed.
+    /// Forgets what nobody needs any more, before there is more than has its place here: `settled` tells how many transactions
+    /// are committed.
     pub fn tidy(&mut self, settled: impl FnOnce() -> u32) {
-        if self.list.len().max(self.readers.len()) <= MANY {
+        let (versions, readers) = (self.list.len(), self.readers.len());
+        if versions < self.list.inline_size() && readers < self.readers.inline_size() {
             return;
         }
         let settled = settled();
-        if self.list.len() > MANY {
+        if versions > 0 {
             self.settle(settled);
         }
-        if self.readers.len() > MANY {
+        if readers > 0 {
             let count = self
                 .readers
                 .partition_point(|reader| reader.transaction < settled);

@@ -121,16 +121,17 @@ impl<'a, K: Eq + Sync, V: Value> Locals<'a, K, V> {
         self.locals.clear();
     }
 
-    /// Where a key is, if it was touched.
-    pub(super) fn find(&self, hash: u64, key: &K) -> Option<usize> {
-        let is_it = |local: &Local<'a, K, V>| local.hash == hash && local.key == key;
+    /// Where a key is, if it was touched. Its hash is asked for only if there are many.
+    pub(super) fn find(&self, key: &K, hash: impl FnOnce() -> u64) -> Option<usize> {
         if self.locals.len() <= FEW {
-            return self.locals.iter().position(is_it);
+            return self.locals.iter().position(|local| local.key == key);
         }
+        let hash = hash();
         let mut slot = self.slot(hash);
         loop {
             let place = (self.places[slot] as usize).checked_sub(1)?;
-            if is_it(&self.locals[place]) {
+            let local = &self.locals[place];
+            if local.hash == hash && local.key == key {
                 return Some(place);
             }
             slot = (slot + 1) & (self.places.len() - 1);

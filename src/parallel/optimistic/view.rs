@@ -119,10 +119,14 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
     /// The place of `key` among what the transaction has touched.
     pub(super) fn touch(&mut self, key: &V::Key) -> usize {
         let keys = &self.shared.keys;
-        let hash = keys.hash(key);
-        if let Some(place) = self.locals.find(hash, key) {
+        let mut hash = None;
+        let found = self
+            .locals
+            .find(key, || *hash.get_or_insert_with(|| keys.hash(key)));
+        if let Some(place) = found {
             return place;
         }
+        let hash = hash.unwrap_or_else(|| keys.hash(key));
         self.locals.push(hash, keys.enter(hash, key, self.spare))
     }
 
