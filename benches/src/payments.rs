@@ -119,6 +119,12 @@ impl Ledger {
         Self(balances(accounts).collect())
     }
 
+    /// The number of an account.
+    #[must_use]
+    pub fn get(&self, key: &Key) -> Option<u64> {
+        self.0.get(key).copied()
+    }
+
     /// Executes a block, and says how many payments were made.
     pub fn run(&mut self, block: &[Payment]) -> usize {
         self.run_with(block, 0)

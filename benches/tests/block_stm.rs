@@ -17,7 +17,10 @@ use pleach_bench::{
 const WORKERS: [usize; 4] = [1, 2, 3, 8];
 
 fn engines() -> Vec<(usize, BlockStm)> {
-    let engine = |workers| BlockStm::new(NonZeroUsize::new(workers).expect("there are some"));
+    let engine = |workers| {
+        let workers = NonZeroUsize::new(workers).expect("there are some");
+        BlockStm::new(workers).expect("there are threads")
+    };
     let engines = WORKERS.iter().map(|workers| (*workers, engine(*workers)));
     engines.collect()
 }

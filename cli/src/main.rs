@@ -1,6 +1,7 @@
 //! `pleach`: the Pleach runtime on the command line.
 
 mod analysis;
+mod bench;
 mod dtt;
 mod fetch;
 mod input;
@@ -38,6 +39,7 @@ enum Command {
     Dtt(dtt::Arguments),
     Simulate(simulate::Arguments),
     Fetch(fetch::Arguments),
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Some(Command::Dtt(arguments)) => dtt::run(&arguments),
         Some(Command::Simulate(arguments)) => simulate::run(&arguments),
         Some(Command::Fetch(arguments)) => fetch::run(&arguments),
+        Some(Command::Bench(arguments)) => bench::run(&arguments),
         None => replay::run(&replay::Arguments::default()),
     };
     result.unwrap_or_else(|error| {

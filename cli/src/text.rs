@@ -1,6 +1,12 @@
-//! How numbers, errors and long texts are written.
+//! How numbers, errors, long texts and lines of JSON are written.
 
-use std::{error::Error, time::Duration};
+use std::{
+    error::Error,
+    io::{self, Write},
+    time::Duration,
+};
+
+use serde::Serialize;
 
 /// `time` in milliseconds.
 pub(crate) fn milliseconds(time: Duration) -> f64 {
@@ -95,6 +101,13 @@ pub(crate) fn with_causes(error: &dyn Error) -> String {
         cause = error.source();
     }
     message
+}
+
+/// Writes one line of JSON to standard output.
+pub(crate) fn print_line(line: &impl Serialize) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, line)?;
+    writeln!(out)
 }
 
 /// The median of at least one time.

@@ -1,6 +1,6 @@
 //! What a worker does, and how a block is given to all of them.
 
-use std::{hint, mem, num::NonZeroUsize, thread};
+use std::{hint, io, mem, num::NonZeroUsize, thread};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -32,18 +32,21 @@ pub struct Outcome<K, V, O> {
 impl BlockStm {
     /// Starts the threads.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If the system has no threads left.
-    #[must_use]
-    pub fn new(workers: NonZeroUsize) -> Self {
-        let pool = (workers.get() > 1).then(|| {
-            ThreadPoolBuilder::new()
-                .num_threads(workers.get() - 1)
-                .build()
-                .expect("there are threads")
-        });
-        Self { pool }
+    /// If the system gives no more threads.
+    pub fn new(workers: NonZeroUsize) -> io::Result<Self> {
+        let others = workers.get() - 1;
+        let pool = match others {
+            0 => None,
+            _ => Some(
+                ThreadPoolBuilder::new()
+                    .num_threads(others)
+                    .build()
+                    .map_err(io::Error::other)?,
+            ),
+        };
+        Ok(Self { pool })
     }
 
     /// Executes a block on top of a state, with the outcome of executing its transactions one after another.

@@ -29,6 +29,7 @@ use crate::{
     interrupt::{self, CANCELLED},
     progress::Progress,
     stopped::Stopped,
+    text::print_line,
 };
 
 const AFTER_HELP: &str = "\
@@ -261,11 +262,4 @@ impl Run<'_> {
         let block = block.map_or_else(String::new, |number| format!("block {number} of "));
         let _ = writeln!(io::stderr(), "pleach: {block}{source}: {error}");
     }
-}
-
-/// Writes one line of JSON.
-fn print_line(line: &impl Serialize) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    serde_json::to_writer(&mut out, line)?;
-    writeln!(out)
 }

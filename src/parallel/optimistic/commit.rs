@@ -1,6 +1,6 @@
 //! Settles transactions in block order.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Attempted, Kept, Shared};
 use crate::{
@@ -11,8 +11,12 @@ use crate::{
     vm::Vm,
 };
 
-/// How many transactions are committed before it is asked whether this pays.
+/// How many transactions are committed before it is asked whether attempts are in vain.
 const ROUND: u32 = 32;
+
+/// How long it is watched before it is asked whether one thread would have been as fast: some times what it takes until
+/// another one is awake.
+const WATCH: Duration = Duration::from_micros(250);
 
 /// The committed prefix of a block. One worker at a time has it.
 pub(super) struct Commit<'a, 'r, V: Vm> {
@@ -20,11 +24,13 @@ pub(super) struct Commit<'a, 'r, V: Vm> {
     recorder: Option<&'r mut Recorder<V::Key>>,
     workers: u32,
     settled: u32,
-    /// How many were when this round began, and when that was.
-    round: (u32, Option<Instant>),
+    /// How many were when this round began.
+    round: u32,
     /// Attempts at the transactions of this round.
     attempts: u32,
-    /// What one thread would have needed for them, in nanoseconds.
+    /// Since when it is watched what one thread would have needed, if it is.
+    watched: Option<Instant>,
+    /// What one thread would have needed since then, in nanoseconds.
     cost: u64,
     is_over: bool,
 }
@@ -49,7 +55,8 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         let settled = fold.next().map_or(0, |(index, _)| index as u32);
         Self {
             settled,
-            round: (settled, must_pay.then(Instant::now)),
+            round: settled,
+            watched: must_pay.then(Instant::now),
             cost: 0,
             fold,
             recorder,
@@ -120,7 +127,7 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         shared.settled.store(self.settled, Ordering::Release);
         self.attempts += kept.runs;
         self.cost += u64::from(kept.cost);
-        if self.settled - self.round.0 == ROUND && !self.pays() {
+        if self.settled - self.round == ROUND && !self.pays() {
             return self.stop(shared);
         }
         Step::Go
@@ -129,11 +136,20 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
     /// Whether several workers are still faster than one would be. Begins the next round.
     fn pays(&mut self) -> bool {
         let attempts = std::mem::take(&mut self.attempts);
-        let cost = std::mem::take(&mut self.cost);
-        let (_, begun) = self.round;
-        self.round = (self.settled, begun.map(|_| Instant::now()));
-        let is_faster = begun.is_none_or(|begun| u128::from(cost) > begun.elapsed().as_nanos());
-        self.workers == 1 || (attempts * 5 <= ROUND * self.workers * 4 && is_faster)
+        self.round = self.settled;
+        self.workers == 1 || (attempts * 5 <= ROUND * self.workers * 4 && self.is_faster())
+    }
+
+    /// Whether one thread would have been slower, as far as that is watched and for long enough.
+    fn is_faster(&mut self) -> bool {
+        let Some(took) = self.watched.map(|begun| begun.elapsed()) else {
+            return true;
+        };
+        if took < WATCH {
+            return true;
+        }
+        self.watched = Some(Instant::now());
+        u128::from(std::mem::take(&mut self.cost)) > took.as_nanos()
     }
 
     fn stop<S>(&mut self, shared: &Shared<'_, V, S>) -> Step<V> {

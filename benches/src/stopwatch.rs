@@ -1,0 +1,88 @@
+//! How long something takes, and how many cores are busy meanwhile.
+
+use std::time::{Duration, Instant};
+
+/// What a run took.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    /// The time that went by.
+    pub wall: Duration,
+    /// Processor time of all threads of the process, where the system tells it.
+    pub processors: Option<Duration>,
+}
+
+impl Run {
+    /// Measures a run.
+    pub fn time<T>(run: impl FnOnce() -> T) -> (T, Self) {
+        let before = processors();
+        let start = Instant::now();
+        let result = run();
+        let wall = start.elapsed();
+        let processors = before
+            .zip(processors())
+            .map(|(before, after)| after.saturating_sub(before));
+        (result, Self { wall, processors })
+    }
+
+    /// How many cores were busy on average.
+    #[must_use]
+    pub fn cores_busy(&self) -> Option<f64> {
+        // A clock that does not resolve a run says nothing about it.
+        let wall = Some(self.wall.as_secs_f64()).filter(|wall| *wall > 0.0)?;
+        Some(self.processors?.as_secs_f64() / wall)
+    }
+}
+
+/// Processor time that the process has taken so far.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+fn processors() -> Option<Duration> {
+    use rustix::time::{ClockId, clock_gettime};
+
+    clock_gettime(ClockId::ProcessCPUTime).try_into().ok()
+}
+
+/// Other systems are not asked.
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
+fn processors() -> Option<Duration> {
+    None
+}
+
+/// The number in the middle, or the mean of the two that are.
+pub fn median(numbers: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut numbers: Vec<_> = numbers.collect();
+    numbers.sort_by(f64::total_cmp);
+    let middle = numbers.len() / 2;
+    let upper = *numbers.get(middle)?;
+    Some(if numbers.len().is_multiple_of(2) {
+        f64::midpoint(numbers[middle - 1], upper)
+    } else {
+        upper
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        let of = |numbers: &[f64]| median(numbers.iter().copied());
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[9.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(of(&[9.0, 1.0, 2.0, 4.0]), Some(3.0));
+    }
+
+    #[test]
+    #[cfg(any(target_os = "linux", target_os = "macos"))]
+    fn threads_of_the_process_count() {
+        let spin = || {
+            let start = processors();
+            while processors() < start.map(|start| start + Duration::from_millis(20)) {}
+        };
+        let ((), run) = Run::time(|| thread::spawn(spin).join().expect("it ends"));
+        assert!(run.processors >= Some(Duration::from_millis(20)), "{run:?}");
+        assert!(run.cores_busy() > Some(0.0), "{run:?}");
+    }
+}
