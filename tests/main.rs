@@ -3,6 +3,7 @@
 mod equivalence;
 mod faults;
 mod hints;
+mod hostile;
 mod limits;
 mod optimistic;
 mod parallel;

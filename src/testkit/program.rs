@@ -50,7 +50,8 @@ pub enum Declared {
     Exactly,
     /// The same, but without what the step of this index touches: [`Trust::Exact`], and a lie if that step is reached.
     AllBut(usize),
-    /// The accesses of its steps, each key shifted by this: [`Trust::Predicted`], and wrong unless it is zero.
+    /// The accesses of its steps, each key shifted by this, and a forecast of its adds: [`Trust::Predicted`], and wrong unless
+    /// it is zero.
     Guessed(u8),
 }
 
@@ -153,6 +154,23 @@ impl Vm for ProgramVm {
             }
         }
         trust
+    }
+
+    fn forecast(&self, program: &Program, add: &mut dyn FnMut(u8, Delta<u64>)) {
+        let Declared::Guessed(shift) = program.declared else {
+            return;
+        };
+        for step in &program.steps {
+            match *step {
+                Step::Add(key, amount) | Step::AddWithin(key, amount, ..) => {
+                    add(key.wrapping_add(shift), Delta::Plus(amount));
+                }
+                Step::Subtract(key, amount) => {
+                    add(key.wrapping_add(shift), Delta::Minus(amount));
+                }
+                _ => {}
+            }
+        }
     }
 
     fn execute<S: StateView<u8, u64>>(

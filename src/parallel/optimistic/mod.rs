@@ -144,7 +144,7 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
         settled: CachePadded::new(AtomicU32::new(first as u32)),
     };
     shared.adopt(overlay);
-    shared.predict();
+    shared.ready = Ready::new(shared.predict());
     let commit = Turn::new(Commit::new(fold, recorder, workers, must_pay));
     let spent = crew::run(runtime, workers - 1, &shared.ready, |number, working| {
         Worker::new(&shared, &commit, number).work(working)
@@ -194,22 +194,26 @@ impl<V: Vm, S> Shared<'_, V, S> {
     }
 
     /// Lets those wait that look at what others will write, as far as that is known: by what somebody has found out before, or
-    /// by what the VM says.
-    fn predict(&mut self) {
+    /// by what the VM says. Gives how many transactions can be executed here: if the VM panics when it is asked, it does so in
+    /// the serial executor too, which knows what to say.
+    fn predict(&mut self) -> usize {
         span!("predict");
         let mut set = AccessSet::new();
         let mut spare = Spare::default();
         let input = self.input;
         let rest = input.transactions.iter().enumerate();
+        let mut end = input.transactions.len();
         for (index, transaction) in rest.skip(self.first as usize) {
             let number = index as u32;
             set.clear();
-            // If it panics here, it does so when the transaction runs, too, or never.
+            self.forecast(number, transaction, &mut spare);
             let asked = catch_unwind(AssertUnwindSafe(|| {
-                self.forecast(number, transaction, &mut spare);
                 input.vm.accesses(transaction, &mut set)
             }));
-            let trust = asked.unwrap_or(Trust::Unknown);
+            let Ok(trust) = asked else {
+                end = index;
+                break;
+            };
             match input.hints.predicted.get(index) {
                 Some(hint) if trust != Trust::Exact => self.expect(number, hint, &mut spare),
                 _ if trust == Trust::Unknown => {}
@@ -232,16 +236,28 @@ impl<V: Vm, S> Shared<'_, V, S> {
                 self.lifecycle.prepare(number, |kept| kept.parent = parent);
             }
         }
+        end - self.first as usize
     }
 
-    /// Asks the VM what a transaction will add to numbers.
+    /// Asks the VM what a transaction will add to numbers. The serial executor does not: a panic is no more than a forecast that
+    /// is not there.
     fn forecast(&mut self, number: u32, transaction: &V::Transaction, spare: &mut Spare) {
-        let (keys, lifecycle) = (&self.keys, &mut self.lifecycle);
-        self.input.vm.forecast(transaction, &mut |key, delta| {
-            let (key, entry, _) = keys.enter(keys.hash(&key), &key, spare);
-            entry.cell().lock().forecast(number, delta);
-            lifecycle.prepare(number, |kept| kept.written.push(key));
-        });
+        let vm = self.input.vm;
+        let (keys, scans, lifecycle) = (&self.keys, &self.scans, &mut self.lifecycle);
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            vm.forecast(transaction, &mut |key, delta| {
+                let (key, entry, _) = keys.enter(keys.hash(&key), &key, spare);
+                if !entry.cell().lock().is_known_to_scans() {
+                    // If it comes as it was forecast, nobody is named: who scans has to find it from the start.
+                    scans.tell(0, &[key], |key| keys.key(key), |_, _| {});
+                }
+                let mut versions = entry.cell().lock();
+                versions.known_to_scans();
+                versions.forecast(number, delta);
+                drop(versions);
+                lifecycle.prepare(number, |kept| kept.written.push(key));
+            });
+        }));
     }
 
     /// Notes what a transaction will probably look at and write.

@@ -1,0 +1,139 @@
+//! Blocks, hints and VMs that were made to mislead the parallel executor.
+
+use std::{
+    convert::Infallible,
+    num::NonZeroUsize,
+    ops::{Bound, ControlFlow},
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+    time::Duration,
+};
+
+use pleach::{
+    AccessSet, Block, Delta, Executor, MemoryState, OnFailure, ParallelExecutor, Runtime,
+    SerialExecutor, StateView, Stop, Strategy, Trust, Vm,
+};
+
+fn executor(workers: usize, strategy: Strategy) -> ParallelExecutor {
+    let workers = NonZeroUsize::new(workers).expect("there are some");
+    let runtime = Runtime::builder().workers(workers).build();
+    ParallelExecutor::new(&runtime.expect("there are threads")).strategy(strategy)
+}
+
+#[test]
+fn a_scan_waits_for_a_key_that_is_forecast() {
+    /// The first transaction adds what it has forecast, when the second one has begun to scan.
+    struct Late(AtomicUsize);
+
+    impl Vm for Late {
+        type Transaction = bool;
+        type Key = u8;
+        type Value = u64;
+        type Output = u64;
+        type Error = Infallible;
+        type Scratch = ();
+
+        fn forecast(&self, adds: &bool, add: &mut dyn FnMut(u8, Delta<u64>)) {
+            if *adds {
+                add(1, Delta::Plus(8));
+            }
+        }
+
+        fn execute<S: StateView<u8, u64>>(
+            &self,
+            adds: &bool,
+            state: &mut S,
+            (): &mut (),
+        ) -> Result<u64, Stop<Infallible>> {
+            if *adds {
+                for _ in 0..1_000 {
+                    if self.0.load(Ordering::Acquire) > 0 {
+                        break;
+                    }
+                    thread::yield_now();
+                }
+                thread::sleep(Duration::from_millis(5));
+                state.add(&1, Delta::Plus(8))?;
+                return Ok(0);
+            }
+            self.0.store(1, Ordering::Release);
+            let mut sum = 0;
+            state.range(Bound::Unbounded, Bound::Unbounded, &mut |_, value| {
+                sum += value;
+                ControlFlow::Continue(())
+            })?;
+            Ok(sum)
+        }
+    }
+
+    let vm = Late(AtomicUsize::new(0));
+    let state = MemoryState::new();
+    let block = Block::new(&vm, &state, &[true, false]);
+    let outcome = executor(2, Strategy::Optimistic).execute(block);
+    let outcome = outcome.expect("nothing fails");
+    assert_eq!(outcome.outputs().last(), Some(Some(&8)));
+}
+
+/// Reads the key after the one that it declares, and panics when it is asked for something.
+struct Unasked {
+    accesses: bool,
+    forecast: bool,
+}
+
+impl Vm for Unasked {
+    type Transaction = u8;
+    type Key = u8;
+    type Value = u64;
+    type Output = ();
+    type Error = Infallible;
+    type Scratch = ();
+
+    fn accesses(&self, key: &u8, set: &mut AccessSet<u8>) -> Trust {
+        // Without a message on the screen.
+        if self.accesses && *key == 2 {
+            std::panic::resume_unwind(Box::new("accesses"));
+        }
+        set.read(*key);
+        Trust::Exact
+    }
+
+    fn forecast(&self, key: &u8, _: &mut dyn FnMut(u8, Delta<u64>)) {
+        if self.forecast && *key == 2 {
+            std::panic::resume_unwind(Box::new("forecast"));
+        }
+    }
+
+    fn execute<S: StateView<u8, u64>>(
+        &self,
+        key: &u8,
+        state: &mut S,
+        (): &mut (),
+    ) -> Result<(), Stop<Infallible>> {
+        state.get(&(key + 1))?;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_vm_that_panics_when_it_is_asked_for_hints() {
+    let state: MemoryState<u8, u64> = MemoryState::new();
+    for (accesses, forecast) in [(true, false), (false, true), (true, true)] {
+        for on_failure in [OnFailure::Skip, OnFailure::SkipRest] {
+            let vm = Unasked { accesses, forecast };
+            let block = || Block::new(&vm, &state, &[1, 2, 3]).on_failure(on_failure);
+            let show = |executor: &dyn Fn() -> _| format!("{:?}", without_statistics(executor()));
+            let expected = show(&|| SerialExecutor::new().execute(block()));
+            for strategy in [Strategy::Auto, Strategy::Exact, Strategy::Optimistic] {
+                let executor = executor(2, strategy);
+                let found = show(&|| executor.execute(block()));
+                assert_eq!(expected, found, "{strategy:?}, {accesses}, {forecast}");
+            }
+        }
+    }
+}
+
+fn without_statistics<V: Vm>(
+    result: Result<pleach::Outcome<V>, pleach::ExecuteError>,
+) -> Result<Vec<pleach::TxOutcome<V::Output, V::Error>>, pleach::ExecuteError> {
+    result.map(|outcome| outcome.transactions)
+}
