@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     num::NonZeroUsize,
     ops::{Bound, ControlFlow},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::Duration,
@@ -136,4 +137,64 @@ fn without_statistics<V: Vm>(
     result: Result<pleach::Outcome<V>, pleach::ExecuteError>,
 ) -> Result<Vec<pleach::TxOutcome<V::Output, V::Error>>, pleach::ExecuteError> {
     result.map(|outcome| outcome.transactions)
+}
+
+#[test]
+fn who_panics_on_another_thread_is_not_waited_for() {
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+
+    /// Cannot be made on a thread of the pool.
+    struct Picky;
+
+    impl Default for Picky {
+        fn default() -> Self {
+            let thread = thread::current();
+            if thread.name().is_some_and(|name| name.starts_with("pleach")) {
+                ASKED.store(1, Ordering::Release);
+                std::panic::resume_unwind(Box::new("picky"));
+            }
+            Self
+        }
+    }
+
+    /// Waits until the other thread is there.
+    struct Patient;
+
+    impl Vm for Patient {
+        type Transaction = u32;
+        type Key = u32;
+        type Value = u64;
+        type Output = ();
+        type Error = Infallible;
+        type Scratch = Picky;
+
+        fn accesses(&self, key: &u32, set: &mut AccessSet<u32>) -> Trust {
+            set.write(*key);
+            Trust::Exact
+        }
+
+        fn execute<S: StateView<u32, u64>>(
+            &self,
+            key: &u32,
+            state: &mut S,
+            _: &mut Picky,
+        ) -> Result<(), Stop<Infallible>> {
+            while ASKED.load(Ordering::Acquire) == 0 {
+                thread::yield_now();
+            }
+            Ok(state.put(key, 1)?)
+        }
+    }
+
+    let transactions: Vec<u32> = (0..1_000).collect();
+    let state = MemoryState::new();
+    for strategy in [Strategy::Exact, Strategy::Optimistic] {
+        ASKED.store(0, Ordering::Release);
+        let executor = executor(2, strategy);
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let _ = executor.execute(Block::new(&Patient, &state, &transactions));
+        }));
+        let panic = result.expect_err("it comes through");
+        assert_eq!(panic.downcast_ref::<&str>(), Some(&"picky"), "{strategy:?}");
+    }
 }
