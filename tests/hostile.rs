@@ -198,3 +198,58 @@ fn who_panics_on_another_thread_is_not_waited_for() {
         assert_eq!(panic.downcast_ref::<&str>(), Some(&"picky"), "{strategy:?}");
     }
 }
+
+/// Counts how often it is called. The first transaction fails, all others read and write one key.
+struct Counts(AtomicUsize);
+
+#[derive(Debug, thiserror::Error)]
+#[error("the first one fails")]
+struct FirstFails;
+
+impl Vm for Counts {
+    type Transaction = u32;
+    type Key = u32;
+    type Value = u64;
+    type Output = ();
+    type Error = FirstFails;
+    type Scratch = ();
+
+    fn accesses(&self, _: &u32, set: &mut AccessSet<u32>) -> Trust {
+        set.update(0);
+        Trust::Predicted
+    }
+
+    fn execute<S: StateView<u32, u64>>(
+        &self,
+        index: &u32,
+        state: &mut S,
+        (): &mut (),
+    ) -> Result<(), Stop<FirstFails>> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        if *index == 0 {
+            // So that others wait for it.
+            thread::sleep(Duration::from_millis(5));
+            return Err(Stop::Failed(FirstFails));
+        }
+        let value = state.get(&0)?.unwrap_or(0);
+        Ok(state.put(&0, value + 1)?)
+    }
+}
+
+#[test]
+fn what_follows_the_end_of_a_block_is_hardly_executed() {
+    let transactions: Vec<u32> = (0..1_000).collect();
+    let state = MemoryState::new();
+    for workers in [1, 2, 3] {
+        let executor = executor(workers, Strategy::Optimistic);
+        for on_failure in [OnFailure::Fatal, OnFailure::SkipRest] {
+            let vm = Counts(AtomicUsize::new(0));
+            let block = Block::new(&vm, &state, &transactions).on_failure(on_failure);
+            let outcome = executor.execute(block).expect("the block has an outcome");
+            assert_eq!(outcome.statistics.executed, 0);
+            // A worker settles what it has done after some transactions.
+            let calls = vm.0.load(Ordering::Relaxed);
+            assert!(calls < 300, "{on_failure:?} on {workers}: {calls} calls");
+        }
+    }
+}

@@ -67,6 +67,11 @@ impl<'a, V: Vm> Fold<'a, V> {
         Some((index, self.transactions.get(index)?))
     }
 
+    /// Whether a transaction ended the block, so that none after it is executed.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// Asks whether the next transaction may be executed. If not, it is settled by that.
     #[must_use]
     pub(crate) fn admit(&mut self, index: usize, transaction: &V::Transaction) -> bool {

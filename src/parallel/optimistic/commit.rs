@@ -96,9 +96,6 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
             woken: mut ready,
         } = taken;
         woken.append(&mut ready);
-        let Some(Attempted::Done(attempt)) = kept.attempted.take() else {
-            return self.stop(shared);
-        };
         let holds = kept.checks.iter().all(|(key, check)| {
             let mut versions = shared.keys.at(*key).cell().lock();
             versions.holds(number, check)
@@ -108,6 +105,9 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
             shared.lifecycle.refuse(number);
             return Step::Refused(number, kept);
         }
+        let Some(Attempted::Done(attempt)) = kept.attempted.take() else {
+            return self.stop(shared);
+        };
         self.fold.statistics.attempts += kept.runs as usize;
         let is_admitted = self.fold.admit(index, transaction);
         if let (true, Some(recorder), Some(touched)) =
@@ -127,7 +127,8 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         shared.settled.store(self.settled, Ordering::Release);
         self.attempts += kept.runs;
         self.cost += u64::from(kept.cost);
-        if self.settled - self.round == ROUND && !self.pays() {
+        // The serial executor skips what is left without executing it.
+        if self.fold.has_ended() || (self.settled - self.round == ROUND && !self.pays()) {
             return self.stop(shared);
         }
         Step::Go

@@ -129,6 +129,9 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
         loop {
             if shared.input.is_cancelled() {
                 shared.ready.stop();
+            }
+            // What this worker has made ready itself is of no use either.
+            if shared.ready.is_stopped() {
                 return;
             }
             // ORDERING: Relaxed. If it is more by now, the wait finds out.
@@ -184,6 +187,7 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
         self.locals.clear();
         self.checks.clear();
         kept.runs += 1;
+        kept.attempted = None;
         let declared = shared.declared.get(transaction as usize);
         let mut view = OptimisticView {
             shared,
