@@ -209,6 +209,8 @@ impl<K: Ord + Hash + Clone> Plan<K> {
         let mut ends = vec![0_u32; count];
         let mut edges: Vec<(u32, u32)> = Vec::new();
         let mut roots = Vec::new();
+        // Who waits for each, as far as was seen last: a transaction waits for another one once.
+        let mut latest = vec![NONE; count];
         for index in (0..count).filter(|index| is_large[*index]) {
             let first = edges.len();
             for planned in self.of(index as u32) {
@@ -216,8 +218,8 @@ impl<K: Ord + Hash + Clone> Plan<K> {
                     continue;
                 }
                 let owner = owners[planned.source as usize];
-                // A transaction has few accesses: looking through them is as fast as anything.
-                if !edges[first..].iter().any(|(before, _)| *before == owner) {
+                if latest[owner as usize] != index as u32 {
+                    latest[owner as usize] = index as u32;
                     edges.push((owner, index as u32));
                     ends[owner as usize] += 1;
                 }

@@ -282,6 +282,11 @@ impl<V: Value> Versions<V> {
                     self.list.insert(at, version);
                 }
             }
+            // Where many follow, it stays there and says nothing, until it is committed.
+            None if is_there && self.list.len() - at > MANY => {
+                self.list[at].is_guess = false;
+                self.list[at].adds = false;
+            }
             None if is_there => drop(self.list.remove(at)),
             None => {}
         }
@@ -292,15 +297,17 @@ impl<V: Value> Versions<V> {
         if cfg!(mutant = "no_invalidation") {
             return 0..0;
         }
-        match self.readers.last() {
-            Some(last) if last.transaction > transaction => {}
+        let last = match self.readers.last() {
+            Some(last) if last.transaction > transaction => last.transaction,
             _ => return 0..0,
-        }
+        };
         let first = self
             .readers
             .partition_point(|reader| reader.transaction <= transaction);
+        // Predictions may go much further than readers do.
         let put = self.list[rest..]
             .iter()
+            .take_while(|version| version.transaction < last)
             .find(|version| matches!(version.change, Some(Change::Put(_))));
         let end = put.map_or(self.readers.len(), |put| {
             self.readers
@@ -415,7 +422,10 @@ impl<V: Value> Versions<V> {
             let count = self
                 .readers
                 .partition_point(|reader| reader.transaction < settled);
-            self.readers.drain(..count);
+            // What follows moves only now and then.
+            if count > self.readers.len() / 2 {
+                self.readers.drain(..count);
+            }
         }
     }
 

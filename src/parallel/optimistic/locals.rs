@@ -27,6 +27,8 @@ pub(super) struct Local<'a, K, V: Value> {
     pub(super) is_known: bool,
     /// What it found, once it has looked or asked.
     pub(super) found: Known<V>,
+    /// How many things the transaction had been told when it was last told something of this key; zero if never.
+    pub(super) told: u32,
     /// Whether it wanted to see the value, and so has to be told if that changes.
     pub(super) looks: bool,
     /// What it has added to what it found.
@@ -115,9 +117,7 @@ impl<'a, K: Eq + Sync, V: Value> Locals<'a, K, V> {
 
     /// Forgets what the last transaction touched.
     pub(super) fn clear(&mut self) {
-        if self.locals.len() > FEW {
-            self.places.fill(0);
-        }
+        self.places.clear();
         self.locals.clear();
     }
 
@@ -152,6 +152,7 @@ impl<'a, K: Eq + Sync, V: Value> Locals<'a, K, V> {
             is_new,
             is_known: false,
             found: Known::No,
+            told: 0,
             looks: false,
             own: None,
             pending: Known::No,
@@ -159,10 +160,9 @@ impl<'a, K: Eq + Sync, V: Value> Locals<'a, K, V> {
         });
         let count = self.locals.len();
         if count > FEW {
-            if count == FEW + 1 || self.places.len() < 2 * count {
-                let size = (4 * count).next_power_of_two().max(self.places.len());
+            if self.places.len() < 2 * count {
                 self.places.clear();
-                self.places.resize(size, 0);
+                self.places.resize((4 * count).next_power_of_two(), 0);
                 for place in 0..count {
                     self.enter(place);
                 }

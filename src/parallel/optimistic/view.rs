@@ -1,6 +1,9 @@
 //! What a transaction sees while others that come before it may not have run yet.
 
-use std::ops::{Bound, ControlFlow};
+use std::{
+    iter,
+    ops::{Bound, ControlFlow},
+};
 
 use pleach_dtt::AccessSet;
 
@@ -14,6 +17,7 @@ use crate::{
         versions::{Check, Found, Question, Reader},
     },
     state::{State, is_empty_range},
+    sync::Ordering,
     value::{Bounds, Delta, Value},
     view::{StateView, sealed::Sealed},
     vm::{Interrupt, Vm},
@@ -29,8 +33,17 @@ pub(super) enum Halt {
     Pending(u32, Until),
 }
 
-/// What an attempt was told, by the places of the keys.
-pub(super) type Checks<V> = Vec<(usize, Check<<V as Value>::Amount>)>;
+/// What an attempt was told of a key.
+pub(super) struct Told<A> {
+    /// The place of the key.
+    pub(super) place: usize,
+    pub(super) check: Check<A>,
+    /// What it was told of the same key before, see [`Local::told`](super::locals::Local::told).
+    before: u32,
+}
+
+/// What an attempt was told.
+pub(super) type Checks<V> = Vec<Told<<V as Value>::Amount>>;
 
 /// A view for one attempt.
 pub(super) struct OptimisticView<'w, 'a, V: Vm, S> {
@@ -94,6 +107,8 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
         };
         let found = loop {
             let mut versions = cell.lock();
+            // ORDERING: Acquire, so that what is forgotten by this is there already.
+            versions.tidy(|| self.shared.settled.load(Ordering::Acquire));
             if let Some(value) = parent.take() {
                 versions.load(value.as_ref());
             }
@@ -144,8 +159,9 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
         let local = self.locals.get_mut(place);
         if local.found.is_known() {
             // It has asked before it looked: what it was told must be true of what it sees now.
-            let mut checks = self.checks.iter().filter(|(other, _)| *other == place);
-            if !checks.all(|(_, check)| check.holds(value.as_ref())) {
+            let last = |told: u32| self.checks.get((told as usize).checked_sub(1)?);
+            let mut all = iter::successors(last(local.told), |told| last(told.before));
+            if !all.all(|told| told.check.holds(value.as_ref())) {
                 return Err(self.retry());
             }
         }
@@ -176,8 +192,17 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
     ) -> Result<(usize, bool), Interrupt> {
         let place = self.place(kind, key)?;
         self.load(place, key, false)?;
-        let (answer, check) = self.locals.get(place).answer(question);
-        self.checks.extend(check.map(|check| (place, check)));
+        let local = self.locals.get_mut(place);
+        let (answer, check) = local.answer(question);
+        if let Some(check) = check {
+            let before = local.told;
+            self.checks.push(Told {
+                place,
+                check,
+                before,
+            });
+            local.told = self.checks.len() as u32;
+        }
         Ok((place, answer))
     }
 

@@ -209,8 +209,8 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
         if let Some(begun) = begun {
             let took = begun.elapsed();
             self.spent.executing += took;
-            let keys = EACH_KEY * self.locals.len() as u32;
-            kept.cost = (took.as_nanos() as u32).saturating_sub(keys);
+            let nanos = u32::try_from(took.as_nanos()).unwrap_or(u32::MAX);
+            kept.cost = nanos.saturating_sub(EACH_KEY * self.locals.len() as u32);
         }
         kept.touched = touched;
         let trouble = match halt {
@@ -304,7 +304,7 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
         if leaves_changes {
             self.tell();
         }
-        let mut before = std::mem::take(&mut kept.written);
+        let before = std::mem::take(&mut kept.written);
         kept.looked.clear();
         for local in self.locals.iter_mut() {
             if local.looks {
@@ -320,17 +320,23 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             versions.tidy(|| shared.settled.load(Ordering::Acquire));
             versions.publish(transaction, change, &mut self.deceived);
             kept.written.push(local.number);
-            before.retain(|other| *other != local.number);
+        }
+        if !before.is_empty() {
+            kept.written.sort_unstable();
         }
         for number in before {
-            let mut versions = shared.keys.at(number).cell().lock();
-            versions.publish(transaction, None, &mut self.deceived);
+            if kept.written.binary_search(&number).is_err() {
+                let mut versions = shared.keys.at(number).cell().lock();
+                // ORDERING: Acquire, as above.
+                versions.tidy(|| shared.settled.load(Ordering::Acquire));
+                versions.publish(transaction, None, &mut self.deceived);
+            }
         }
         let locals = &self.locals;
         let checks = self.checks.drain(..);
         kept.checks.clear();
         kept.checks
-            .extend(checks.map(|(place, check)| (locals.get(place).number, check)));
+            .extend(checks.map(|told| (locals.get(told.place).number, told.check)));
         self.recall();
     }
 
