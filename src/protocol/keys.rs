@@ -4,7 +4,8 @@
 //! away, so finding takes no lock: a hash, a cache line of slots, and the entry that the matching slot names.
 //!
 //! Slots stand in buckets. A key goes into the first empty slot of its bucket; if there is none, into its bucket in the next
-//! table, which is larger. As slots never become empty again, who finds an empty slot knows that the key is nowhere yet.
+//! table, which is larger, and is there only if there are enough keys for it. As slots never become empty again, who finds an
+//! empty slot knows that the key is nowhere yet.
 
 use std::{
     collections::BTreeMap,
@@ -28,7 +29,9 @@ const BLOCK: usize = if cfg!(pleach_loom) { 2 } else { 128 };
 /// A thread gets so many numbers at a time, and with them entries that lie side by side.
 const RUN: u32 = if cfg!(pleach_loom) { 1 } else { 16 };
 /// Each table has twice the buckets of the one before. Keys that hash badly end up in a map behind a lock.
-const TABLES: usize = if cfg!(pleach_loom) { 2 } else { 9 };
+const TABLES: usize = if cfg!(pleach_loom) { 2 } else { 20 };
+/// Buckets are full with fewer keys than one for so many slots only if keys hash badly: then no table would help.
+const SPARSE: usize = 32;
 /// Each list of blocks is as long as all before it together, but for the first.
 const LISTS: usize = 27;
 
@@ -147,7 +150,10 @@ impl<K: Hash + Ord + Clone + Send + Sync, C: Default> Keys<K, C> {
     fn look_up(&self, hash: u64, key: &K) -> Place<'_> {
         for (number, table) in self.tables.iter().enumerate() {
             let bits = self.bits + number as u32;
-            let table = table.get_or_init(|| (0..1_usize << bits).map(|_| Bucket::new()).collect());
+            let table = table.get_or_init(|| self.table(number));
+            if table.is_empty() {
+                break;
+            }
             for slot in &table[hash as usize & ((1 << bits) - 1)].0 {
                 // ORDERING: Acquire pairs with the Release of who filled the slot: the entry that it names, with its key,
                 // was there before.
@@ -165,6 +171,18 @@ impl<K: Hash + Ord + Clone + Send + Sync, C: Default> Keys<K, C> {
             }
         }
         Place::Full
+    }
+
+    /// A new table. If those before it are nearly empty, it has no buckets, and none comes after it: what that decides is
+    /// decided once, so a key stays where it is looked for.
+    fn table(&self, number: usize) -> Box<[Bucket]> {
+        let before = (SLOTS << self.bits) * ((1 << number) - 1);
+        // ORDERING: Relaxed. It need not be exact.
+        if (self.taken.load(Ordering::Relaxed) as usize) < before / SPARSE {
+            return Box::default();
+        }
+        let buckets = 1_usize << (self.bits + number as u32);
+        (0..buckets).map(|_| Bucket::new()).collect()
     }
 
     /// An entry for `key` that nobody knows of yet. If it stays so, because somebody else was faster, it is lost.
@@ -235,5 +253,51 @@ fn place(index: u32) -> (usize, usize, usize) {
     match block.checked_ilog2() {
         None => (0, 0, place),
         Some(bits) => (bits as usize + 1, block - (1 << bits), place),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::Hasher;
+
+    use super::*;
+
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+    struct Colliding(u32);
+
+    impl Hash for Colliding {
+        fn hash<H: Hasher>(&self, _: &mut H) {}
+    }
+
+    /// How many buckets there are for so many keys, if `expected` were expected.
+    fn buckets<K: Hash + Ord + Clone + Send + Sync>(
+        expected: usize,
+        count: u32,
+        key: impl Fn(u32) -> K,
+    ) -> usize {
+        let keys: Keys<K, ()> = Keys::new(expected);
+        let mut spare = Spare::default();
+        for is_new in [true, false] {
+            for number in 0..count {
+                let key = key(number);
+                let (index, entry, new) = keys.enter(keys.hash(&key), &key, &mut spare);
+                assert_eq!((index, new), (number, is_new));
+                assert!(*entry.key() == key);
+            }
+        }
+        let tables = keys.tables.iter().filter_map(OnceLock::get);
+        tables.map(|table| table.len()).sum()
+    }
+
+    #[test]
+    fn keys_that_collide_make_no_tables_that_stay_empty() {
+        assert_eq!(buckets(1 << 16, 1_000, Colliding), 1 << 14);
+        assert!(buckets(1, 1_000, Colliding) <= 1_024);
+    }
+
+    #[test]
+    fn there_are_tables_for_more_keys_than_were_expected() {
+        let buckets = buckets(1, 100_000, |number| number);
+        assert!((100_000 / SLOTS..100_000).contains(&buckets), "{buckets}");
     }
 }

@@ -37,6 +37,8 @@ struct State<K> {
     /// Keys that have versions, or had, as far as they were gathered.
     written: BTreeMap<K, u32>,
     scans: Vec<Scan<K>>,
+    /// How many scans there were when those of committed transactions were last forgotten.
+    remembered: usize,
 }
 
 #[derive(Debug)]
@@ -55,6 +57,7 @@ impl<K: Ord + Clone> Scans<K> {
             state: Mutex::new(State {
                 written: BTreeMap::new(),
                 scans: Vec::new(),
+                remembered: 0,
             }),
         }
     }
@@ -101,9 +104,13 @@ impl<K: Ord + Clone> Scans<K> {
         K: 'k,
     {
         let mut state = lock(&self.state);
-        state
-            .scans
-            .retain(|scan| scan.reader.transaction >= settled);
+        // Now and then, or many scans would take time in the square of their number.
+        if state.scans.len() > 2 * state.remembered {
+            state
+                .scans
+                .retain(|scan| scan.reader.transaction >= settled);
+            state.remembered = state.scans.len();
+        }
         state.scans.push(Scan {
             reader,
             from: from.cloned(),
