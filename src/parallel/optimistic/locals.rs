@@ -1,5 +1,7 @@
 //! What the transaction at hand has touched so far.
 
+use std::{collections::BTreeSet, ops::Bound};
+
 use super::Cell;
 use crate::{
     execute::Known,
@@ -105,13 +107,16 @@ pub(super) struct Locals<'a, K, V: Value> {
     locals: Vec<Local<'a, K, V>>,
     /// Where each is, plus one, by hash: of use once there are more than a few.
     places: Vec<u32>,
+    /// The keys that it has written, kept from its first range scan on.
+    written: Option<BTreeSet<&'a K>>,
 }
 
-impl<'a, K: Eq + Sync, V: Value> Locals<'a, K, V> {
+impl<'a, K: Ord + Sync, V: Value> Locals<'a, K, V> {
     pub(super) fn new() -> Self {
         Self {
             locals: Vec::new(),
             places: Vec::new(),
+            written: None,
         }
     }
 
@@ -119,6 +124,7 @@ impl<'a, K: Eq + Sync, V: Value> Locals<'a, K, V> {
     pub(super) fn clear(&mut self) {
         self.places.clear();
         self.locals.clear();
+        self.written = None;
     }
 
     /// Where a key is, if it was touched. Its hash is asked for only if there are many.
@@ -183,6 +189,22 @@ impl<'a, K: Eq + Sync, V: Value> Locals<'a, K, V> {
             slot = (slot + 1) & (self.places.len() - 1);
         }
         self.places[slot] = place as u32 + 1;
+    }
+
+    /// Says that the transaction has written a key.
+    pub(super) fn note_written(&mut self, place: usize) {
+        if let Some(written) = &mut self.written {
+            written.insert(self.locals[place].key);
+        }
+    }
+
+    /// The first key of a range, which is not empty, that the transaction has written.
+    pub(super) fn next_written(&mut self, range: (Bound<&K>, Bound<&K>)) -> Option<&'a K> {
+        let written = self.written.get_or_insert_with(|| {
+            let written = self.locals.iter().filter(|local| local.is_written());
+            written.map(|local| local.key).collect()
+        });
+        written.range::<K, _>(range).next().copied()
     }
 
     pub(super) fn len(&self) -> usize {

@@ -5,10 +5,7 @@ use std::{
     ops::{Bound, ControlFlow},
 };
 
-use super::{
-    Shared,
-    view::{Halt, OptimisticView},
-};
+use super::view::{Halt, OptimisticView};
 use crate::{
     execute::{Known, merge},
     state::{State, is_empty_range},
@@ -38,22 +35,6 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
         let settled = shared.settled.load(Ordering::Acquire);
         let key_of = |number| shared.keys.key(number);
         shared.scans.begin(self.reader, (from, to), settled, key_of);
-        // What it has added to has to be seen now.
-        for place in 0..self.locals.len() {
-            let local = self.locals.get(place);
-            if local.own.is_some() && (from, to).contains_key(local.key) {
-                let key = local.key;
-                self.load(place, key, true)?;
-            }
-        }
-        let mut own: Vec<(&V::Key, Option<V::Value>)> = self
-            .locals
-            .iter()
-            .filter(|local| local.is_written() && (from, to).contains_key(local.key))
-            .map(|local| (local.key, local.value().cloned()))
-            .collect();
-        own.sort_unstable_by_key(|(key, _)| *key);
-
         let mut last = None;
         let has_failed = Cell::new(false);
         let mut wrapped = |key: &V::Key, value: &V::Value| {
@@ -67,29 +48,33 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
             flow
         };
         let state = shared.input.state;
+        let mut own = self.locals.next_written((from, to));
+        let mut others = shared.scans.next((from, to));
         let this = RefCell::new((&mut *self, None));
-        let mut own = own.into_iter().peekable();
-        let mut next = shared.scans.next((from, to));
         let written = std::iter::from_fn(|| {
             let mut guard = this.borrow_mut();
             let (view, failed) = &mut *guard;
             if failed.is_some() {
                 return None;
             }
-            let is_own = match (own.peek(), &next) {
-                (None, None) => return None,
-                (Some((own, _)), Some((other, _))) => *own <= other,
-                (own, _) => own.is_some(),
-            };
-            if is_own {
-                let (key, value) = own.next()?;
-                if next.as_ref().is_some_and(|(other, _)| other == key) {
-                    next = following(shared, key, to);
-                }
-                return Some((key.clone(), Known::of(value)));
+            let other = others.as_ref().map(|(key, _)| key);
+            let key = own.into_iter().chain(other).min()?.clone();
+            let rest = (Bound::Excluded(&key), to);
+            let is_last = is_empty_range(rest.0, rest.1);
+            if own == Some(&key) {
+                own = if is_last {
+                    None
+                } else {
+                    view.locals.next_written(rest)
+                };
             }
-            let (key, _) = next.take()?;
-            next = following(shared, &key, to);
+            if others.as_ref().is_some_and(|(other, _)| *other == key) {
+                others = if is_last {
+                    None
+                } else {
+                    shared.scans.next(rest)
+                };
+            }
             match view.ours(&key) {
                 Ok(ours) => Some((key, ours)),
                 Err(interrupt) => {
@@ -109,29 +94,5 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
             (None, Ok(())) => Ok(()),
             (None, Err(trouble)) => Err(view.interrupt(Halt::Trouble(trouble))),
         }
-    }
-}
-
-/// The next key after `key` that was ever written.
-fn following<V: Vm, S>(
-    shared: &Shared<'_, V, S>,
-    key: &V::Key,
-    to: Bound<&V::Key>,
-) -> Option<(V::Key, u32)> {
-    let from = Bound::Excluded(key);
-    if is_empty_range(from, to) {
-        return None;
-    }
-    shared.scans.next((from, to))
-}
-
-/// `RangeBounds::contains` for a pair of bounds by reference.
-trait ContainsKey<K> {
-    fn contains_key(&self, key: &K) -> bool;
-}
-
-impl<K: Ord> ContainsKey<K> for (Bound<&K>, Bound<&K>) {
-    fn contains_key(&self, key: &K) -> bool {
-        std::ops::RangeBounds::<K>::contains(self, key)
     }
 }

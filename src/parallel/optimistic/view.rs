@@ -211,6 +211,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
         let local = self.locals.get_mut(place);
         local.pending = Known::of(value);
         local.put = true;
+        self.locals.note_written(place);
         Ok(())
     }
 }
@@ -259,6 +260,7 @@ where
         let (place, answer) = self.ask(AccessKind::Add, key, Question::Add(delta, bounds))?;
         if answer {
             self.locals.get_mut(place).add(delta);
+            self.locals.note_written(place);
         }
         Ok(answer)
     }
