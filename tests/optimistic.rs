@@ -303,5 +303,7 @@ fn a_block_does_not_run_away_from_its_first_transaction() {
     let outcome = executor(2).execute(block).expect("nothing fails");
     assert_eq!(outcome.outputs().next(), Some(Some(&AHEAD)));
     assert_eq!(outcome.statistics.attempts, 4 * AHEAD);
-    assert!(outcome.statistics.waited > 0);
+    // Each one at most once.
+    let waited = outcome.statistics.waited;
+    assert!((1..3 * AHEAD).contains(&waited), "{waited}");
 }

@@ -71,6 +71,35 @@ fn who_waits_for_the_commit_is_woken_by_it() {
 }
 
 #[test]
+fn who_waits_for_the_commit_is_not_woken_by_the_end_of_an_attempt() {
+    loom::model(|| {
+        let all: Arc<Lifecycle<u32>> = Arc::new(Lifecycle::new(3));
+        for transaction in 0..3 {
+            all.begin(transaction).expect("it is ready");
+        }
+        let other = thread::spawn({
+            let all = Arc::clone(&all);
+            move || {
+                let Finished::Done(mut woken) = all.finish(0, 7) else {
+                    panic!("nobody deceived it")
+                };
+                assert!(!woken.contains(&1));
+                woken.extend(all.take(0).expect("it is done").woken);
+                woken
+            }
+        });
+        let mut waits = Vec::new();
+        waits.extend(all.wait(1, 3, 0, Until::Settled).then_some(1));
+        waits.extend(all.wait(2, 4, 0, Until::Done).then_some(2));
+        let mut woken = other.join().expect("no thread panics");
+        woken.sort_unstable();
+        assert_eq!(woken, waits);
+        assert_eq!(all.begin(1), Some((2, 3)));
+        assert_eq!(all.begin(2), Some((2, 4)));
+    });
+}
+
+#[test]
 fn who_is_deceived_runs_again_and_once() {
     loom::model(|| {
         let all: Arc<Lifecycle<u32>> = Arc::new(Lifecycle::new(1));

@@ -19,8 +19,8 @@ use crate::sync::{AtomicU32, Mutex, Ordering, UnsafeCell, lock};
 #[derive(Debug)]
 pub struct Lifecycle<T> {
     slots: Box<[Slot<T>]>,
-    /// Who waits for each.
-    waiting: Box<[Mutex<Vec<u32>>]>,
+    /// Who waits for each, and how long.
+    waiting: Box<[Mutex<Vec<(u32, Until)>>]>,
 }
 
 /// In cache lines of its own: its neighbours run on other threads.
@@ -220,7 +220,8 @@ impl<T: Default> Lifecycle<T> {
             Some(if is_deceived {
                 Word(word.0 + 16).to(Phase::Running)
             } else {
-                Word(word.to(Phase::Done).0 & !Word::WAITED_FOR)
+                // The mark stays: some wait until it is committed.
+                word.to(Phase::Done)
             })
         });
         let before = before.expect("there is always a next word");
@@ -228,7 +229,7 @@ impl<T: Default> Lifecycle<T> {
             // SAFETY: It still runs on this thread.
             return Finished::Again(before.attempt() + 1, unsafe { slot.take() });
         }
-        Finished::Done(self.wake(transaction, before))
+        Finished::Done(self.wake(transaction, before, Until::Done))
     }
 
     /// Gives up a running attempt that has to wait for another transaction. `false` if there is nothing to wait for any
@@ -252,7 +253,7 @@ impl<T: Default> Lifecycle<T> {
             Until::Settled => word.phase() == Phase::Settled,
         };
         if !is_over || cfg!(mutant = "wait_for_the_past") {
-            waiting.push(transaction);
+            waiting.push((transaction, until));
             drop(waiting);
             if cfg!(mutant = "wait_late") {
                 give_up();
@@ -264,18 +265,21 @@ impl<T: Default> Lifecycle<T> {
         false
     }
 
-    /// Wakes those who have waited for a transaction, by what its word said before it came to its end.
-    fn wake(&self, transaction: u32, before: Word) -> Vec<u32> {
+    /// Wakes those who have waited for a transaction until it is `over` so far, by what its word said before that.
+    fn wake(&self, transaction: u32, before: Word, over: Until) -> Vec<u32> {
         if !before.is_waited_for() {
             return Vec::new();
         }
         // Who has set the mark has this lock until it is in the list.
-        let waiting = std::mem::take(&mut *lock(&self.waiting[transaction as usize]));
-        for transaction in &waiting {
+        let mut waiting = lock(&self.waiting[transaction as usize]);
+        let woken = waiting.extract_if(.., |(_, until)| over == Until::Settled || *until == over);
+        let woken: Vec<u32> = woken.map(|(transaction, _)| transaction).collect();
+        drop(waiting);
+        for transaction in &woken {
             let woken = self.slot(*transaction).step(Phase::Waiting, Phase::Ready);
             debug_assert!(woken.is_some(), "only this wakes it");
         }
-        waiting
+        woken
     }
 
     /// Says that an attempt was deceived. If it had come to its end, the caller gets what it left, marks that as a guess, and
@@ -315,7 +319,7 @@ impl<T: Default> Lifecycle<T> {
         Some(Taken {
             // SAFETY: It was done, so nobody's, and this thread alone has settled it.
             kept: unsafe { slot.take() },
-            woken: self.wake(transaction, before),
+            woken: self.wake(transaction, before, Until::Settled),
         })
     }
 
