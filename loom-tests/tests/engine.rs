@@ -113,6 +113,15 @@ fn optimistic_a_chain() {
 }
 
 #[test]
+fn optimistic_a_scan_over_what_is_forecast() {
+    let block = block(
+        &[&[Step::Add(1, 5)], &[Step::ScanAll]],
+        Declared::Guessed(0),
+    );
+    explore_block(block, Strategy::Optimistic, 2);
+}
+
+#[test]
 fn optimistic_adds_that_another_asks_about() {
     explore_optimistic(&[&[Step::Add(1, 5)], &[Step::Subtract(1, 3)]]);
 }
