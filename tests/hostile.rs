@@ -11,8 +11,8 @@ use std::{
 };
 
 use pleach::{
-    AccessSet, Block, Delta, Executor, MemoryState, OnFailure, ParallelExecutor, Runtime,
-    SerialExecutor, StateView, Stop, Strategy, Trust, Vm,
+    AccessSet, Block, Delta, ExecuteError, Executor, MemoryState, OnFailure, Outcome,
+    ParallelExecutor, Runtime, SerialExecutor, StateView, Stop, Strategy, Trust, Vm,
 };
 
 fn executor(workers: usize, strategy: Strategy) -> ParallelExecutor {
@@ -122,21 +122,19 @@ fn a_vm_that_panics_when_it_is_asked_for_hints() {
         for on_failure in [OnFailure::Skip, OnFailure::SkipRest] {
             let vm = Unasked { accesses, forecast };
             let block = || Block::new(&vm, &state, &[1, 2, 3]).on_failure(on_failure);
-            let show = |executor: &dyn Fn() -> _| format!("{:?}", without_statistics(executor()));
-            let expected = show(&|| SerialExecutor::new().execute(block()));
+            let expected = show(SerialExecutor::new().execute(block()));
             for strategy in [Strategy::Auto, Strategy::Exact, Strategy::Optimistic] {
                 let executor = executor(2, strategy);
-                let found = show(&|| executor.execute(block()));
+                let found = show(executor.execute(block()));
                 assert_eq!(expected, found, "{strategy:?}, {accesses}, {forecast}");
             }
         }
     }
 }
 
-fn without_statistics<V: Vm>(
-    result: Result<pleach::Outcome<V>, pleach::ExecuteError>,
-) -> Result<Vec<pleach::TxOutcome<V::Output, V::Error>>, pleach::ExecuteError> {
-    result.map(|outcome| outcome.transactions)
+/// What came of a block, but for the statistics.
+fn show<V: Vm<Output: std::fmt::Debug>>(result: Result<Outcome<V>, ExecuteError>) -> String {
+    format!("{:?}", result.map(|outcome| outcome.transactions))
 }
 
 #[test]

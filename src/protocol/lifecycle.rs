@@ -15,12 +15,14 @@
 
 use crate::sync::{AtomicU32, Mutex, Ordering, UnsafeCell, lock};
 
+/// Who waits for a transaction, and how long.
+type Waiting = Mutex<Vec<(u32, Until)>>;
+
 /// The transactions of a block. `T` is what an attempt leaves.
 #[derive(Debug)]
 pub struct Lifecycle<T> {
     slots: Box<[Slot<T>]>,
-    /// Who waits for each, and how long.
-    waiting: Box<[Mutex<Vec<(u32, Until)>>]>,
+    waiting: Box<[Waiting]>,
 }
 
 /// In cache lines of its own: its neighbours run on other threads.

@@ -104,7 +104,7 @@ fn together<A: Amount>(first: Delta<A>, second: Delta<A>) -> Delta<A> {
 
 /// The keys that the transaction at hand has touched.
 pub(super) struct Locals<'a, K, V: Value> {
-    locals: Vec<Local<'a, K, V>>,
+    touched: Vec<Local<'a, K, V>>,
     /// Where each is, plus one, by hash: of use once there are more than a few.
     places: Vec<u32>,
     /// The keys that it has written, kept from its first range scan on.
@@ -114,7 +114,7 @@ pub(super) struct Locals<'a, K, V: Value> {
 impl<'a, K: Ord + Sync, V: Value> Locals<'a, K, V> {
     pub(super) fn new() -> Self {
         Self {
-            locals: Vec::new(),
+            touched: Vec::new(),
             places: Vec::new(),
             written: None,
         }
@@ -123,20 +123,20 @@ impl<'a, K: Ord + Sync, V: Value> Locals<'a, K, V> {
     /// Forgets what the last transaction touched.
     pub(super) fn clear(&mut self) {
         self.places.clear();
-        self.locals.clear();
+        self.touched.clear();
         self.written = None;
     }
 
     /// Where a key is, if it was touched. Its hash is asked for only if there are many.
     pub(super) fn find(&self, key: &K, hash: impl FnOnce() -> u64) -> Option<usize> {
-        if self.locals.len() <= FEW {
-            return self.locals.iter().position(|local| local.key == key);
+        if self.touched.len() <= FEW {
+            return self.touched.iter().position(|local| local.key == key);
         }
         let hash = hash();
         let mut slot = self.slot(hash);
         loop {
             let place = (self.places[slot] as usize).checked_sub(1)?;
-            let local = &self.locals[place];
+            let local = &self.touched[place];
             if local.hash == hash && local.key == key {
                 return Some(place);
             }
@@ -150,7 +150,7 @@ impl<'a, K: Ord + Sync, V: Value> Locals<'a, K, V> {
         hash: u64,
         (number, entry, is_new): (u32, &'a Entry<K, Cell<V>>, bool),
     ) -> usize {
-        self.locals.push(Local {
+        self.touched.push(Local {
             hash,
             key: entry.key(),
             number,
@@ -164,7 +164,7 @@ impl<'a, K: Ord + Sync, V: Value> Locals<'a, K, V> {
             pending: Known::No,
             put: false,
         });
-        let count = self.locals.len();
+        let count = self.touched.len();
         if count > FEW {
             if self.places.len() < 2 * count {
                 self.places.clear();
@@ -184,7 +184,7 @@ impl<'a, K: Ord + Sync, V: Value> Locals<'a, K, V> {
     }
 
     fn enter(&mut self, place: usize) {
-        let mut slot = self.slot(self.locals[place].hash);
+        let mut slot = self.slot(self.touched[place].hash);
         while self.places[slot] != 0 {
             slot = (slot + 1) & (self.places.len() - 1);
         }
@@ -194,36 +194,36 @@ impl<'a, K: Ord + Sync, V: Value> Locals<'a, K, V> {
     /// Says that the transaction has written a key.
     pub(super) fn note_written(&mut self, place: usize) {
         if let Some(written) = &mut self.written {
-            written.insert(self.locals[place].key);
+            written.insert(self.touched[place].key);
         }
     }
 
     /// The first key of a range, which is not empty, that the transaction has written.
     pub(super) fn next_written(&mut self, range: (Bound<&K>, Bound<&K>)) -> Option<&'a K> {
         let written = self.written.get_or_insert_with(|| {
-            let written = self.locals.iter().filter(|local| local.is_written());
+            let written = self.touched.iter().filter(|local| local.is_written());
             written.map(|local| local.key).collect()
         });
         written.range::<K, _>(range).next().copied()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.locals.len()
+        self.touched.len()
     }
 
     pub(super) fn get(&self, place: usize) -> &Local<'a, K, V> {
-        &self.locals[place]
+        &self.touched[place]
     }
 
     pub(super) fn get_mut(&mut self, place: usize) -> &mut Local<'a, K, V> {
-        &mut self.locals[place]
+        &mut self.touched[place]
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Local<'a, K, V>> {
-        self.locals.iter()
+        self.touched.iter()
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Local<'a, K, V>> {
-        self.locals.iter_mut()
+        self.touched.iter_mut()
     }
 }
