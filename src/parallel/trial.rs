@@ -19,8 +19,8 @@ const WARM: Duration = Duration::from_micros(20);
 const EACH: f64 = 0.3e-6;
 const EACH_KEY: f64 = 0.15e-6;
 
-/// What the helpers have to win for all at least: waking them takes about as long.
-const WORTH: f64 = 30e-6;
+/// What the helpers have to win for all at least: some times what it takes to wake them.
+const WORTH: f64 = 60e-6;
 
 /// The first transactions of a block, while they run.
 pub(super) struct Trial {

@@ -16,7 +16,7 @@ const ROUND: u32 = 32;
 
 /// How long it is watched before it is asked whether one thread would have been as fast: some times what it takes until
 /// another one is awake.
-const WATCH: Duration = Duration::from_micros(250);
+const WATCH: Duration = Duration::from_micros(150);
 
 /// The committed prefix of a block. One worker at a time has it.
 pub(super) struct Commit<'a, 'r, V: Vm> {
