@@ -229,7 +229,7 @@ impl PreparedBlock<'_> {
             mut transactions,
             changes,
             statistics,
-            conflicts: _,
+            conflicts,
             times: _,
         } = outcome;
         if let Some(TxOutcome::Fatal(_)) = transactions.last() {
@@ -243,7 +243,7 @@ impl PreparedBlock<'_> {
                 reason: Box::new(reason),
             });
         }
-        collect(self, transactions, changes, statistics)
+        collect(self, transactions, changes, statistics, conflicts)
     }
 
     /// Applies the changes of this block to the state that it was executed on.

@@ -35,6 +35,8 @@ pub struct BlockResult {
     pub changes: Changes<Key, Value>,
     /// How it was executed. The protocol's own steps count as transactions here.
     pub statistics: Statistics,
+    /// The keys on which most attempts were wasted, see [`Outcome::conflicts`](pleach::Outcome::conflicts).
+    pub conflicts: Vec<(Key, usize)>,
 }
 
 /// What is known of an executed transaction beside its receipt.
@@ -49,6 +51,7 @@ pub(crate) fn collect(
     transactions: Vec<TxOutcome<Output, TransactionError>>,
     changes: Changes<Key, Value>,
     statistics: Statistics,
+    conflicts: Vec<(Key, usize)>,
 ) -> Result<BlockResult, BlockError> {
     let mut executions = Vec::with_capacity(prepared.block.transactions.len());
     let mut collected = Vec::new();
@@ -114,6 +117,7 @@ pub(crate) fn collect(
         requests,
         changes,
         statistics,
+        conflicts,
     })
 }
 

@@ -1,6 +1,9 @@
 //! The result for programs: one JSON object a line, written as soon as it is known.
 
-use std::io::{self, StdoutLock, Write};
+use std::{
+    io::{self, StdoutLock, Write},
+    num::NonZeroU16,
+};
 
 use pleach_evm::Check;
 use serde::{Serialize, Serializer};
@@ -27,11 +30,23 @@ struct Line<'a> {
     #[serde(serialize_with = "by_name")]
     checks: &'a [Check],
     strategy: &'static str,
-    workers: u16,
+    /// How it was executed: `auto` leaves to the serial executor what is too short for more than one thread.
+    ran: Option<&'static str>,
+    workers: NonZeroU16,
     serial_ms: Option<f64>,
     run_ms: Option<f64>,
     speedup: Option<f64>,
     attempts: Option<usize>,
+    /// Attempts that had seen something that turned out different.
+    deceived: Option<usize>,
+    /// Attempts that were told something that was not so when their turn came.
+    refused: Option<usize>,
+    /// How often a transaction waited for one before it.
+    waited: Option<usize>,
+    /// What was executed serially, the protocol's own steps among it.
+    serial: Option<usize>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    conflicts: Vec<Conflict>,
     mgas_per_s: Option<f64>,
     fork: &'static str,
     source: String,
@@ -42,6 +57,13 @@ struct Line<'a> {
     mismatches: Vec<Mismatch<'a>>,
 }
 
+/// A key on which attempts were wasted.
+#[derive(Serialize)]
+struct Conflict {
+    key: String,
+    attempts: usize,
+}
+
 #[derive(Serialize)]
 struct Summary {
     /// What tells this line from the others.
@@ -50,6 +72,8 @@ struct Summary {
     blocks: usize,
     failed: usize,
     geomean_speedup: Option<f64>,
+    /// The same for blocks that use more than four million gas.
+    geomean_speedup_large: Option<f64>,
     min_speedup: Option<f64>,
     not_run: usize,
     unreadable: usize,
@@ -64,6 +88,16 @@ struct Summary {
 fn by_name<S: Serializer>(checks: &[Check], serializer: S) -> Result<S::Ok, S::Error> {
     let checks = checks.iter();
     serializer.collect_map(checks.map(|check| (check.name, check.result.passed())))
+}
+
+fn conflicts(executed: &Executed) -> Vec<Conflict> {
+    let conflicts = executed.conflicts.iter();
+    conflicts
+        .map(|(key, attempts)| Conflict {
+            key: key.to_string(),
+            attempts: *attempts,
+        })
+        .collect()
 }
 
 /// What is finer than a thousandth is noise.
@@ -113,12 +147,18 @@ impl Report for JsonLines {
             gas_used: executed.map(|it| it.gas_used),
             header_ok: block.passed(),
             checks: executed.map_or(&[], |it| &it.checks),
-            strategy: self.plan.strategy,
+            strategy: self.plan.strategy.name(),
+            ran: executed.map(Executed::ran),
             workers: self.plan.workers,
             serial_ms: executed.map(|it| rounded(milliseconds(it.times.serial))),
             run_ms: executed.map(|it| rounded(milliseconds(it.times.run))),
             speedup: executed.and_then(|it| it.times.speedup()).map(rounded),
             attempts: executed.map(|it| it.attempts),
+            deceived: executed.map(|it| it.statistics.deceived),
+            refused: executed.map(|it| it.statistics.refused),
+            waited: executed.map(|it| it.statistics.waited),
+            serial: executed.map(|it| it.statistics.serial),
+            conflicts: executed.map(conflicts).unwrap_or_default(),
             mgas_per_s: executed
                 .and_then(|it| mgas_per_second(it.gas_used, it.times.run))
                 .map(rounded),
@@ -139,6 +179,7 @@ impl Report for JsonLines {
             blocks: totals.blocks,
             failed: totals.failed,
             geomean_speedup: totals.geomean_speedup().map(rounded),
+            geomean_speedup_large: totals.large_speedup().map(|(mean, _)| rounded(mean)),
             min_speedup: totals.min_speedup().map(rounded),
             not_run: totals.not_run,
             unreadable: totals.unreadable,

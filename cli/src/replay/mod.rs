@@ -3,6 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `run.rs` | executes and checks a file's blocks, and measures that |
+//! | `same.rs` | compares what a block comes to with what it comes to serially |
 //! | `outcome.rs` | what came of a block, and of all of them |
 //! | `report.rs` | what both forms of the result have in common |
 //! | `people.rs`, `table.rs` | the result for people: a table, and words around it |
@@ -13,17 +14,20 @@ mod outcome;
 mod people;
 mod report;
 mod run;
+mod same;
 mod table;
 
 use std::{
     io::{self, ErrorKind, IsTerminal},
+    num::{NonZeroU16, NonZeroUsize},
     path::PathBuf,
     process::ExitCode,
+    thread,
 };
 
 use anyhow::Context;
 use clap::ValueEnum;
-use pleach::CancelToken;
+use pleach::{CancelToken, ParallelExecutor, Runtime};
 
 use crate::{
     input::{Inputs, Source},
@@ -48,17 +52,19 @@ pub(crate) struct Arguments {
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 
-    /// Threads that execute a block, at least 1. Serial execution uses one, whatever is said here.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    /// Threads that execute a block, at least 1. Default: as many as there are cores. Serial execution uses one, whatever is
+    /// said here.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     workers: Option<u16>,
 
-    /// How blocks are executed. This version has the serial executor only, so `auto` chooses that.
+    /// How blocks are executed.
     #[arg(long, value_enum, default_value_t)]
     strategy: Strategy,
 
-    /// Executes each block K times serially and K times with the chosen strategy, in turns, and gives the medians. With
-    /// 1 and the serial strategy, one execution is both. What is measured is execution alone: not reading files, not
-    /// recovering senders, not checks.
+    /// Executes each block K times serially and K times with the chosen strategy, in turns, and gives the medians. What both
+    /// come to must be the same, to the last byte. A first serial execution, which fills caches, is not measured; with 1
+    /// and the serial strategy it is all there is. What is measured is execution alone: not reading files, not recovering
+    /// senders, not checks.
     #[arg(
         long, value_name = "K", default_value_t = 1,
         value_parser = clap::value_parser!(u16).range(1..=10_000),
@@ -91,29 +97,54 @@ impl Default for Arguments {
 /// How blocks are executed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
 enum Strategy {
-    /// The best that there is for the block.
+    /// Serially for a moment, and then on all threads if that seems to pay.
     #[default]
     Auto,
     /// One transaction after another, on one thread.
     Serial,
+    /// On all threads from the start: transactions run before it is certain what those before them leave.
+    Optimistic,
+}
+
+impl Strategy {
+    fn name(self) -> &'static str {
+        match self {
+            Strategy::Auto => "auto",
+            Strategy::Serial => "serial",
+            Strategy::Optimistic => "optimistic",
+        }
+    }
+
+    fn to_pleach(self) -> pleach::Strategy {
+        match self {
+            Strategy::Auto => pleach::Strategy::Auto,
+            Strategy::Serial => pleach::Strategy::Serial,
+            Strategy::Optimistic => pleach::Strategy::Optimistic,
+        }
+    }
 }
 
 /// What the arguments come to.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
-    /// The strategy that is chosen, by its name.
-    strategy: &'static str,
-    workers: u16,
+    strategy: Strategy,
+    workers: NonZeroU16,
     repeat: u16,
 }
 
 impl Arguments {
     fn plan(&self) -> Plan {
-        let (strategy, workers) = match self.strategy {
-            Strategy::Auto | Strategy::Serial => ("serial", 1),
+        let cores = || {
+            let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+            cores.try_into().unwrap_or(NonZeroU16::MAX)
+        };
+        let workers = match (self.strategy, self.workers) {
+            (Strategy::Serial, _) => NonZeroU16::MIN,
+            (_, Some(workers)) => NonZeroU16::new(workers).unwrap_or(NonZeroU16::MIN),
+            (_, None) => cores(),
         };
         Plan {
-            strategy,
+            strategy: self.strategy,
             workers,
             repeat: self.repeat,
         }
@@ -123,18 +154,24 @@ impl Arguments {
 impl Plan {
     /// Whether serial execution and the chosen strategy are measured each on its own. If not, one execution is both.
     fn compares(self) -> bool {
-        self.repeat > 1
+        self.repeat > 1 || self.strategy != Strategy::Serial
     }
 }
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let cancel = interrupt::token()?;
+    let plan = arguments.plan();
+    let runtime = Runtime::builder().workers(plan.workers.into()).build();
+    let runtime = runtime.context("there are not enough threads for the workers")?;
+    let executor = ParallelExecutor::new(&runtime).strategy(plan.strategy.to_pleach());
     let mut totals = Totals::default();
     let written = if arguments.json {
-        replay(arguments, &cancel, &mut totals, JsonLines::new(arguments))
+        let report = JsonLines::new(arguments);
+        replay(arguments, &executor, &cancel, &mut totals, report)
     } else {
-        replay(arguments, &cancel, &mut totals, ForPeople::new(arguments))
+        let report = ForPeople::new(arguments);
+        replay(arguments, &executor, &cancel, &mut totals, report)
     };
     match written {
         // Who reads, for example `head`, has seen enough.
@@ -153,6 +190,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 /// Runs all inputs. An error is one of writing the result: everything else is part of the result.
 fn replay(
     arguments: &Arguments,
+    executor: &ParallelExecutor,
     cancel: &CancelToken,
     totals: &mut Totals,
     mut report: impl Report,
@@ -163,6 +201,7 @@ fn replay(
     let progress = Progress::new(hidden, inputs.len());
     let runner = Runner {
         plan: arguments.plan(),
+        executor,
         cancel,
         progress: &progress,
     };

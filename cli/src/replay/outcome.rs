@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use pleach_evm::{Check, CheckResult};
+use pleach::Statistics;
+use pleach_evm::{Check, CheckResult, Key};
 use serde::Serialize;
 
 use crate::{input::Source, text::excerpts};
@@ -36,6 +37,23 @@ pub(super) struct Executed {
     pub(super) times: Times,
     /// How often transactions were executed: as many as the block has, and those that had to be executed again.
     pub(super) attempts: usize,
+    /// Whether all of it was executed serially, as it is by `auto` where nothing else pays.
+    pub(super) is_serial: bool,
+    /// The last time, by the chosen strategy; the protocol's own steps count as transactions.
+    pub(super) statistics: Statistics,
+    /// The keys on which most attempts were wasted then, and how many.
+    pub(super) conflicts: Vec<(Key, usize)>,
+}
+
+impl Executed {
+    /// How it was executed.
+    pub(super) fn ran(&self) -> &'static str {
+        if self.is_serial {
+            "serial"
+        } else {
+            "optimistic"
+        }
+    }
 }
 
 /// How long execution took.
@@ -138,14 +156,33 @@ pub(super) struct Totals {
     pub(super) gas: u64,
     pub(super) serial: Duration,
     pub(super) run: Duration,
+    pub(super) attempts: usize,
     speedups: Speedups,
+    /// Of the blocks that use more than [`MUCH_GAS`].
+    large_speedups: Speedups,
 }
+
+/// Blocks of less gas are so soon over that they say little about speed.
+pub(super) const MUCH_GAS: u64 = 4_000_000;
 
 #[derive(Debug, Default)]
 struct Speedups {
     count: usize,
     sum_of_logarithms: f64,
     least: Option<f64>,
+}
+
+impl Speedups {
+    fn add(&mut self, speedup: f64) {
+        self.count += 1;
+        self.sum_of_logarithms += speedup.ln();
+        self.least = Some(self.least.map_or(speedup, |least| least.min(speedup)));
+    }
+
+    /// The geometric mean.
+    fn mean(&self) -> Option<f64> {
+        (self.count > 0).then(|| (self.sum_of_logarithms / self.count as f64).exp())
+    }
 }
 
 impl Totals {
@@ -163,22 +200,23 @@ impl Totals {
         self.gas = self.gas.saturating_add(executed.gas_used);
         self.serial += executed.times.serial;
         self.run += executed.times.run;
+        self.attempts += executed.attempts;
         if let Some(speedup) = executed.times.speedup() {
-            let speedups = &mut self.speedups;
-            speedups.count += 1;
-            speedups.sum_of_logarithms += speedup.ln();
-            speedups.least = Some(speedups.least.map_or(speedup, |least| least.min(speedup)));
+            self.speedups.add(speedup);
+            if executed.gas_used > MUCH_GAS {
+                self.large_speedups.add(speedup);
+            }
         }
     }
 
     /// The geometric mean of the blocks' speed-ups.
     pub(super) fn geomean_speedup(&self) -> Option<f64> {
-        let Speedups {
-            count,
-            sum_of_logarithms,
-            ..
-        } = self.speedups;
-        (count > 0).then(|| (sum_of_logarithms / count as f64).exp())
+        self.speedups.mean()
+    }
+
+    /// The same for blocks that use more than [`MUCH_GAS`], and how many those are.
+    pub(super) fn large_speedup(&self) -> Option<(f64, usize)> {
+        Some((self.large_speedups.mean()?, self.large_speedups.count))
     }
 
     /// The least of the blocks' speed-ups.

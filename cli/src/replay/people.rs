@@ -10,7 +10,7 @@ use comfy_table::Table;
 use pleach_evm::CheckResult;
 
 use super::{
-    Arguments,
+    Arguments, Strategy,
     outcome::{BlockOutcome, Executed, Fate, Totals},
     report::Report,
     table,
@@ -94,6 +94,12 @@ impl Report for ForPeople<'_> {
             let _ = writeln!(io::stderr(), "pleach: {}: {}", input.source, input.error);
         }
         self.say(&closing(totals, &self.blocks))?;
+        if !self.arguments.quiet
+            && self.arguments.plan().compares()
+            && let Some(speed) = speed(totals)
+        {
+            self.say(&speed)?;
+        }
         self.out.flush()
     }
 }
@@ -113,9 +119,22 @@ impl ForPeople<'_> {
         )?;
         if compares {
             let repeat = self.arguments.plan().repeat;
-            let text = format!("the same with the chosen strategy; both are medians of {repeat}");
+            let medians = match repeat {
+                1 => String::new(),
+                repeat => format!("; both are medians of {repeat}"),
+            };
+            let strategy = self.arguments.strategy.name();
+            let text = format!("the same by the strategy {strategy}{medians}");
             self.explain("run ms", &text)?;
             self.explain("speed-up", "how many times faster that is")?;
+            self.explain(
+                "ran",
+                "what it came to: serial where more than one thread would not have paid",
+            )?;
+            self.explain(
+                "attempts",
+                "how often a transaction was executed that way, on average",
+            )?;
         }
         self.explain("Mgas/s", "million gas in a second of that time")?;
 
@@ -188,17 +207,13 @@ fn introduction(arguments: &Arguments) -> String {
         1 => String::new(),
         repeat => format!(", {repeat} times each"),
     };
-    let threads = counted(plan.workers.into(), "thread");
-    let strategy = plan.strategy;
-    let unused = match arguments.workers {
-        Some(workers) if workers > plan.workers => {
-            format!(" (--workers {workers} has no effect on that)")
-        }
-        _ => String::new(),
+    let threads = counted(plan.workers.get().into(), "thread");
+    let how = match plan.strategy {
+        Strategy::Serial => "one transaction after another".to_owned(),
+        Strategy::Auto => format!("on {threads} where that pays, and serially beside that"),
+        Strategy::Optimistic => format!("optimistically on {threads}, and serially beside that"),
     };
-    format!(
-        "Replaying {what}: {strategy} execution on {threads}{unused}{runs}, each block checked against its own header."
-    )
+    format!("Replaying {what}: {how}{runs}, each block checked against its own header.")
 }
 
 /// What it comes to, in plain words.
@@ -223,6 +238,21 @@ fn closing(totals: &Totals, blocks: &[BlockOutcome]) -> String {
         sentences.push(format!("{inputs} could not be read."));
     }
     sentences.join(" ")
+}
+
+/// How much faster the chosen strategy was.
+fn speed(totals: &Totals) -> Option<String> {
+    let (mean, least) = (totals.geomean_speedup()?, totals.min_speedup()?);
+    let large = match totals.large_speedup() {
+        Some((large, blocks)) => {
+            let blocks = counted(blocks, "block");
+            format!(", {large:.2} over {blocks} of more than 4 million gas")
+        }
+        None => String::new(),
+    };
+    Some(format!(
+        "Speed-up: {mean:.2}, the geometric mean{large}; {least:.2} at worst."
+    ))
 }
 
 /// How much it means that all of these blocks passed.

@@ -5,12 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pleach::{CancelToken, Executor, SerialExecutor};
-use pleach_evm::{BlockError, BlockResult, ChainSpec, EvmBlock, EvmState, PreparedBlock, check};
+use pleach::{CancelToken, Executor, ParallelExecutor, SerialExecutor};
+use pleach_evm::{
+    BlockError, BlockResult, ChainSpec, Check, CheckResult, EvmBlock, EvmState, PreparedBlock,
+    check,
+};
 
 use super::{
     Plan,
     outcome::{BlockOutcome, Executed, Fate, Times},
+    same::same_as_serial,
 };
 use crate::{
     input::{Loaded, Parts},
@@ -22,6 +26,7 @@ use crate::{
 /// Runs blocks by a plan.
 pub(super) struct Runner<'a> {
     pub(super) plan: Plan,
+    pub(super) executor: &'a ParallelExecutor,
     pub(super) cancel: &'a CancelToken,
     pub(super) progress: &'a Progress,
 }
@@ -80,52 +85,58 @@ impl Runner<'_> {
             return Err(Stopped::Cancelled);
         }
         let prepared = block.prepare(spec)?;
-        let (result, times) = self.measure(&prepared, state)?;
+        let (result, times, same) = self.measure(&prepared, state)?;
         if whole {
             prepared.apply(&result, state);
             state.insert_block_hash(block.header.number, block.hash);
         }
         // The protocol's own steps are no transactions to who counts those.
         let own_steps = prepared.steps().len() - block.transactions.len();
+        let mut checks = check(&prepared, &result, whole.then_some(&*state));
+        checks.extend(same);
         Ok(Executed {
             gas_used: result.gas_used,
-            checks: check(&prepared, &result, whole.then_some(&*state)),
+            checks,
             times,
             attempts: result.statistics.attempts.saturating_sub(own_steps),
+            is_serial: result.statistics.serial == result.statistics.attempts,
+            statistics: result.statistics,
+            conflicts: result.conflicts,
         })
     }
 
-    /// Executes a block as often as the plan says; the times are medians.
+    /// Executes a block as often as the plan says, and compares the results; the times are medians.
     fn measure(
         &self,
         prepared: &PreparedBlock<'_>,
         state: &EvmState,
-    ) -> Result<(BlockResult, Times), BlockError> {
-        // The one strategy of this version. What is chosen is measured on its own all the same where both are
-        // compared: the difference between the two tells how far measurements can be trusted.
-        let (serial, chosen) = (SerialExecutor::new(), SerialExecutor::new());
+    ) -> Result<(BlockResult, Times, Option<Check>), BlockError> {
+        let serial = SerialExecutor::new();
         if !self.plan.compares() {
             let (result, time) = self.execute(&serial, prepared, state)?;
             let times = Times {
                 serial: time,
                 run: time,
             };
-            return Ok((result, times));
+            return Ok((result, times, None));
         }
 
+        // Not measured: what comes first fills the caches, of the processor and of what lies below.
+        let (expected, _) = self.execute(&serial, prepared, state)?;
         let repeat = usize::from(self.plan.repeat);
         let mut serial_times = Vec::with_capacity(repeat);
         let mut run_times = Vec::with_capacity(repeat);
         loop {
             serial_times.push(self.execute(&serial, prepared, state)?.1);
-            let (result, time) = self.execute(&chosen, prepared, state)?;
+            let (result, time) = self.execute(self.executor, prepared, state)?;
             run_times.push(time);
-            if run_times.len() == repeat {
+            let same = same_as_serial(&expected, &result);
+            if run_times.len() == repeat || same.result != CheckResult::Passed {
                 let times = Times {
                     serial: median(serial_times),
                     run: median(run_times),
                 };
-                return Ok((result, times));
+                return Ok((result, times, Some(same)));
             }
             self.progress.tick();
         }

@@ -11,6 +11,10 @@ use crate::{
 /// The columns of words, which are aligned to the left. Cells of the second may be broken into lines.
 const FORK: usize = 1;
 const CHECKS: usize = 4;
+const RAN: usize = 8;
+const ATTEMPTS: usize = 9;
+/// What a narrow table goes without, first to last.
+const DISPENSABLE: [usize; 3] = [ATTEMPTS, RAN, FORK];
 /// The longest name of a check.
 const NAME: u16 = "transactions_root".len() as u16;
 
@@ -31,7 +35,7 @@ pub(super) fn lines(
         .set_width(width.max(NARROWEST));
     let mut header = vec!["block", "fork", "txs", "gas", "checks", "serial ms"];
     if compares {
-        header.extend(["run ms", "speed-up"]);
+        header.extend(["run ms", "speed-up", "ran", "attempts"]);
     }
     header.push("Mgas/s");
     table.set_header(header);
@@ -39,25 +43,40 @@ pub(super) fn lines(
         table.add_row(block_row(block, compares));
     }
     table.add_row(total_row(totals, compares));
-    set_widths(&mut table, width.max(NARROWEST));
+    set_widths(&mut table, width.max(NARROWEST), compares);
 
     tables::lines(&table, 1)
 }
 
-/// Makes the table fit: with less space between columns, without the forks' names, and only then by breaking lines.
-fn set_widths(table: &mut Table, width: u16) {
+/// Makes the table fit: with less space between columns, without those that are least missed, and only then by breaking
+/// lines.
+fn set_widths(table: &mut Table, width: u16, compares: bool) {
     let columns = table.column_max_content_widths();
     let mut content: usize = columns.iter().map(|it| usize::from(*it)).sum();
     // Names of checks may stand below each other.
     content -= usize::from(columns[CHECKS].saturating_sub(NAME));
-    let fits = |content, gap| content + gap * columns.len() <= usize::from(width);
-    let gap = if fits(content, 2) { 2 } else { 1 };
+    let fits = |content: usize, count: usize, gap: u16| {
+        content + usize::from(gap) * count <= usize::from(width)
+    };
+    let gap = if fits(content, columns.len(), 2) {
+        2
+    } else {
+        1
+    };
+    let mut hidden = Vec::new();
+    for column in DISPENSABLE {
+        let is_there = compares || column == FORK;
+        if is_there && !fits(content, columns.len() - hidden.len(), gap) {
+            content -= usize::from(columns[column]);
+            hidden.push(column);
+        }
+    }
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((gap, 0));
-        if index != FORK && index != CHECKS {
+        if index != FORK && index != CHECKS && (index != RAN || !compares) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        if index == FORK && !fits(content, 1) {
+        if hidden.contains(&index) {
             column.set_constraint(ColumnConstraint::Hidden);
         } else if index != CHECKS {
             column.set_constraint(ColumnConstraint::ContentWidth);
@@ -76,7 +95,9 @@ fn block_row(block: &BlockOutcome, compares: bool) -> Vec<Cell> {
         checks(block),
     ];
     let times = executed.map(|it| it.times);
-    row.extend(time_cells(times, gas.unwrap_or_default(), compares));
+    let ran = executed.map(|it| (it.ran(), it.attempts));
+    let ran = compares.then(|| ran_cells(ran, block.transactions));
+    row.extend(time_cells(times, gas.unwrap_or_default(), ran));
     row
 }
 
@@ -97,17 +118,28 @@ fn total_row(totals: &Totals, compares: bool) -> Vec<Cell> {
         serial: totals.serial,
         run: totals.run,
     };
-    row.extend(time_cells(Some(times), totals.gas, compares));
+    let ran = compares.then(|| ran_cells(Some(("", totals.attempts)), totals.transactions));
+    row.extend(time_cells(Some(times), totals.gas, ran));
     row
 }
 
-/// The cells from `serial ms` on.
-fn time_cells(times: Option<Times>, gas: u64, compares: bool) -> Vec<Cell> {
+/// How it was executed, and how often a transaction was.
+fn ran_cells(ran: Option<(&str, usize)>, transactions: usize) -> [Cell; 2] {
+    let (ran, attempts) = ran.unwrap_or(("-", 0));
+    let attempts =
+        (transactions > 0 && attempts > 0).then(|| attempts as f64 / transactions as f64);
+    [Cell::new(ran), Cell::new(decimal(attempts, 2))]
+}
+
+/// The cells from `serial ms` on. What it `ran` like is there if serial execution and the chosen strategy were measured each
+/// on its own.
+fn time_cells(times: Option<Times>, gas: u64, ran: Option<[Cell; 2]>) -> Vec<Cell> {
     let cell = |number, decimals| Cell::new(decimal(number, decimals));
     let mut cells = vec![cell(times.map(|it| milliseconds(it.serial)), 2)];
-    if compares {
+    if let Some(ran) = ran {
         cells.push(cell(times.map(|it| milliseconds(it.run)), 2));
         cells.push(cell(times.and_then(Times::speedup), 2));
+        cells.extend(ran);
     }
     cells.push(cell(times.and_then(|it| mgas_per_second(gas, it.run)), 0));
     cells
@@ -138,6 +170,7 @@ fn failure(text: String) -> Cell {
 mod tests {
     use std::time::Duration;
 
+    use pleach::Statistics;
     use pleach_evm::{Check, CheckResult};
 
     use super::*;
@@ -171,6 +204,9 @@ mod tests {
                     run: Duration::from_micros(123_456),
                 },
                 attempts: 1_100,
+                is_serial: false,
+                statistics: Statistics::default(),
+                conflicts: Vec::new(),
             }),
         }
     }

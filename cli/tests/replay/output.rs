@@ -17,7 +17,7 @@ fn checks(line: &Value) -> Vec<(&str, &Value)> {
 
 #[test]
 fn the_sample_chain_passes() {
-    let run = replay(&["--json"]);
+    let run = replay(&["--json", "--strategy", "serial"]);
     assert_eq!(run.code, Some(0), "{}", run.stdout);
     assert_eq!(run.stderr, "");
     let (lines, summary) = run.lines();
@@ -34,8 +34,8 @@ fn the_sample_chain_passes() {
         }
         assert_eq!(line["attempts"], line["transactions"]);
         assert_eq!(
-            (&line["strategy"], &line["workers"]),
-            (&json!("serial"), &json!(1))
+            (&line["strategy"], &line["ran"], &line["workers"]),
+            (&json!("serial"), &json!("serial"), &json!(1))
         );
         assert_eq!(
             (&line["fork"], &line["source"]),
@@ -51,6 +51,36 @@ fn the_sample_chain_passes() {
     );
     assert_eq!(summary["geomean_speedup"], 1.0);
     assert_eq!(summary["min_speedup"], 1.0);
+}
+
+#[test]
+fn it_passes_on_several_threads() {
+    for (strategy, workers) in [("optimistic", 3), ("auto", 2), ("optimistic", 1)] {
+        let threads = workers.to_string();
+        let run = replay(&["--json", "--strategy", strategy, "--workers", &threads]);
+        assert_eq!(run.code, Some(0), "{}", run.stdout);
+        let (lines, summary) = run.lines();
+        assert_eq!((lines.len(), &summary["failed"]), (24, &json!(0)));
+        for line in &lines {
+            assert_eq!(line["checks"]["state_root"], true);
+            assert_eq!(line["checks"]["same_as_serial"], true);
+            assert_eq!(
+                (&line["strategy"], &line["workers"]),
+                (&json!(strategy), &json!(workers))
+            );
+            let attempts = line["attempts"].as_u64().expect("a number");
+            assert!(attempts >= line["transactions"].as_u64().expect("a number"));
+            if strategy == "optimistic" {
+                // Where most attempts are in vain, the rest is executed serially.
+                let serial = line["serial"].as_u64().expect("a number");
+                assert_eq!(line["ran"], "optimistic", "{serial} of {attempts} serially");
+            }
+            for conflict in line["conflicts"].as_array().into_iter().flatten() {
+                assert!(conflict["key"].is_string() && conflict["attempts"].as_u64() > Some(0));
+            }
+        }
+        assert!(summary["geomean_speedup"].as_f64() > Some(0.0));
+    }
 }
 
 #[test]
@@ -82,7 +112,7 @@ fn repeating_measures_both() {
         "4",
         "--json",
         "--strategy",
-        "auto",
+        "optimistic",
         "--workers",
         "3",
         &path,
@@ -97,7 +127,7 @@ fn repeating_measures_both() {
     assert_eq!(summary["min_speedup"], line["speedup"]);
     assert_eq!(
         (&line["strategy"], &line["workers"]),
-        (&json!("serial"), &json!(1))
+        (&json!("optimistic"), &json!(3))
     );
     // This block is alone with a part of the state.
     assert_eq!(line["checks"]["state_root"], Value::Null);
@@ -106,8 +136,10 @@ fn repeating_measures_both() {
     run.says(&[
         "run ms",
         "speed-up",
+        "attempts",
         "medians of 4",
-        "--workers 3 has no effect",
+        "on 3 threads where that pays",
+        "Speed-up: ",
     ]);
 }
 
@@ -199,7 +231,7 @@ fn mainnet_blocks_pass() {
         return;
     }
     let folder = folder.to_str().expect("the path is text");
-    let run = replay(&["--json", folder]);
+    let run = replay(&["--json", "--strategy", "serial", folder]);
     assert_eq!(run.code, Some(0));
     let (lines, summary) = run.lines();
     assert_eq!((lines.len(), &summary["failed"]), (44, &json!(0)));
