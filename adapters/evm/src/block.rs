@@ -5,16 +5,20 @@ use alloy_eips::eip4895::{Withdrawal, Withdrawals};
 use alloy_hardforks::EthereumHardforks;
 use alloy_primitives::{Address, B256};
 use alloy_rpc_types_eth::Transaction as RpcTransaction;
-use pleach::{Block, CancelToken, ExecuteError, Executor, OnFailure, Outcome, Reason, TxOutcome};
+use pleach::{
+    Block, CancelToken, ExecuteError, Executor, OnFailure, Outcome, Reason, State, TxOutcome,
+};
 use revm::primitives::hardfork::SpecId;
 use serde::Deserialize;
 
 use crate::{
+    key::Key,
     receipt::{BlockResult, collect},
     rule::GasRule,
     spec::ChainSpec,
     state::{EvmState, StateUnder},
     transaction::{Transaction, TransactionError, recover_senders},
+    value::Value,
     vm::BlockVm,
 };
 
@@ -27,7 +31,7 @@ pub struct EvmBlock {
     pub hash: B256,
     /// Its signed transactions, in order.
     pub transactions: Vec<TxEnvelope>,
-    /// The senders that it was given with, one for each transaction.
+    /// The senders that it was given with, one for each transaction; none if it was given without them.
     pub senders: Vec<Address>,
     /// The headers of its uncles, as far as they are known: a node gives only their hashes with the block.
     pub ommers: Vec<Header>,
@@ -188,11 +192,12 @@ impl PreparedBlock<'_> {
         state.under(self.vm.spec_id())
     }
 
-    /// The block as a validator executes it: within its gas limit, and valid as a whole or not at all.
-    pub fn to_pleach<'s>(
+    /// The block as a validator executes it: within its gas limit, and valid as a whole or not at all. `state` is a
+    /// [`view`](Self::view), or any other state that answers as one does.
+    pub fn to_pleach<'s, S: State<Key, Value>>(
         &'s self,
-        state: &'s StateUnder<'s>,
-    ) -> Block<'s, BlockVm, StateUnder<'s>> {
+        state: &'s S,
+    ) -> Block<'s, BlockVm, S> {
         let header = &self.block.header;
         Block::new(&self.vm, state, &self.steps)
             .number(header.number)

@@ -38,6 +38,7 @@ mod journal;
 mod key;
 mod receipt;
 mod record;
+mod rlp;
 mod root;
 mod rule;
 #[cfg(feature = "sample")]
@@ -59,6 +60,7 @@ pub use engine::Scratch;
 pub use file::{BlockFile, Chain, Content, FileError, FileErrorKind};
 pub use key::{Key, Part};
 pub use receipt::{BlockResult, ExecutionSummary, Receipt};
+pub use rlp::RlpError;
 pub use rule::{GasExceeded, GasRule};
 pub use spec::ChainSpec;
 pub use state::{Account, EvmState, StateError, StateUnder};
