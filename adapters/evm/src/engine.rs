@@ -1,7 +1,7 @@
 //! revm, put together over a Pleach view, and run.
 
 use revm::{
-    bytecode::opcode::{BALANCE, SELFBALANCE},
+    bytecode::opcode::{BALANCE, SELFBALANCE, SSTORE},
     context::{
         BlockEnv, CfgEnv, Context, Evm, FrameStack, JournalEntry, JournalInner, LocalContext,
         TxEnv, result::ExecutionResult,
@@ -22,6 +22,7 @@ use revm::{
 };
 
 use crate::{
+    constantinople,
     database::{Loaded, Mode, View, ViewDatabase, ViewError},
     handler::{EvmContext, EvmError, LazyHandler},
     journal::LazyJournal,
@@ -69,6 +70,8 @@ pub(crate) struct Environment {
     pub(crate) cfg: CfgEnv,
     pub(crate) gas_table: GasTable,
     pub(crate) mode: Mode,
+    /// Whether Constantinople holds without Petersburg.
+    pub(crate) constantinople: bool,
 }
 
 impl Environment {
@@ -84,6 +87,7 @@ impl Environment {
             block,
             cfg,
             mode,
+            constantinople: false,
         }
     }
 }
@@ -141,6 +145,12 @@ impl<'a> Engine<'a> {
         table
     };
 
+    const CONSTANTINOPLE: InstructionTable<EthInterpreter, EvmContext<'a>> = {
+        let mut table = Self::INSTRUCTIONS;
+        table[SSTORE as usize] = Instruction::new(constantinople::sstore);
+        table
+    };
+
     fn new(
         environment: &'a Environment,
         tx: &'a TxEnv,
@@ -176,7 +186,11 @@ impl<'a> Engine<'a> {
             ctx,
             inspector: (),
             instruction: Instructions {
-                table: &Self::INSTRUCTIONS,
+                table: if environment.constantinople {
+                    &Self::CONSTANTINOPLE
+                } else {
+                    &Self::INSTRUCTIONS
+                },
                 gas: &environment.gas_table,
             },
             precompiles: EthPrecompiles::new(spec),
@@ -328,7 +342,7 @@ impl<'a> InstructionProvider for Instructions<'a> {
     }
 }
 
-type Step<'s, 'a> = InstructionContext<'s, EvmContext<'a>, EthInterpreter>;
+pub(crate) type Step<'s, 'a> = InstructionContext<'s, EvmContext<'a>, EthInterpreter>;
 
 /// BALANCE: the one way to look at another account's balance.
 fn balance(step: Step<'_, '_>) -> Result<(), InstructionResult> {

@@ -30,6 +30,7 @@
 
 mod block;
 mod check;
+mod constantinople;
 mod database;
 mod engine;
 mod file;

@@ -8,6 +8,7 @@ use pleach::{Delta, StateView, Stop, Vm};
 use revm::{context::result::EVMError, primitives::hardfork::SpecId};
 
 use crate::{
+    constantinople,
     database::Mode,
     engine::{Entry, Environment, Scratch, run},
     handler::EvmError,
@@ -39,9 +40,20 @@ impl BlockVm {
         withdrawals: &[Withdrawal],
     ) -> Self {
         let blobs = spec.blob_params(header.timestamp);
-        let env = EvmEnv::for_eth_block(header, spec, spec.chain_id(), blobs);
+        let EvmEnv {
+            mut cfg_env,
+            block_env,
+        } = EvmEnv::for_eth_block(header, spec, spec.chain_id(), blobs);
+        let constantinople = constantinople::is_active(spec, header.number);
+        if constantinople {
+            constantinople::configure(&mut cfg_env);
+        }
+        let environment = Environment {
+            constantinople,
+            ..Environment::new(block_env, cfg_env)
+        };
         Self {
-            environment: Environment::new(env.block_env, env.cfg_env),
+            environment,
             protocol: Protocol::new(spec, header, ommers, withdrawals),
         }
     }

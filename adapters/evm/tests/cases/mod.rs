@@ -1,6 +1,7 @@
 //! The nastiest single cases, each by hand: what a plain revm loop says, and what must come out of it.
 
 mod balances;
+mod constantinople;
 mod creation;
 mod delegation;
 mod destruction;
