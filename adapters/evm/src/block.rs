@@ -194,10 +194,7 @@ impl PreparedBlock<'_> {
 
     /// The block as a validator executes it: within its gas limit, and valid as a whole or not at all. `state` is a
     /// [`view`](Self::view), or any other state that answers as one does.
-    pub fn to_pleach<'s, S: State<Key, Value>>(
-        &'s self,
-        state: &'s S,
-    ) -> Block<'s, BlockVm, S> {
+    pub fn to_pleach<'s, S: State<Key, Value>>(&'s self, state: &'s S) -> Block<'s, BlockVm, S> {
         let header = &self.block.header;
         Block::new(&self.vm, state, &self.steps)
             .number(header.number)

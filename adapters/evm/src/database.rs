@@ -195,6 +195,13 @@ impl<'a> ViewDatabase<'a> {
         Ok(incarnation)
     }
 
+    /// Whether the account has a storage that no code has written.
+    pub(crate) fn is_orphan(&mut self, address: Address) -> Result<bool, ViewError> {
+        // Since then it may have ceased to exist, and its storage with it.
+        Ok(self.view.contains(&Key::orphan(address))?
+            && !self.view.contains(&Key::incarnation(address))?)
+    }
+
     /// Reads what `mode` asks to be read of an account that is being loaded.
     fn load(&mut self, address: Address) -> Result<Option<AccountInfo>, ViewError> {
         let (before, code) = match self.view.get(&Key::code(address))? {

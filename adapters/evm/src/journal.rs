@@ -12,6 +12,7 @@
 //! | SELFDESTRUCT | the balance that moves | read |
 //! | the start of a transaction | is the sender's nonce the transaction's? | predicates ([`LazyJournal::expect_nonce`]) |
 //! | CREATE | the creator's nonce; has the target one? | read, unless it is the sender's; predicate |
+//! | CREATE | has the target a storage? | predicate ([`ViewDatabase::is_orphan`]) |
 //! | EIP-7702 authorisations | all of the authority | read |
 //!
 //! Where a predicate says no, the number is read too, so that revm's own comparison then finds the same. Here is what is

@@ -44,6 +44,10 @@ pub enum Part {
         /// The position.
         slot: U256,
     },
+    /// Whether a storage without code and nonce was there before the block:
+    /// [`Value::Existing`](crate::Value::Existing), or absent. No contract can be created on top of it (EIP-7610). Only
+    /// made-up states have such accounts, and no block writes this.
+    Orphan,
 }
 
 impl Key {
@@ -63,6 +67,10 @@ impl Key {
         Key::Account(address, Part::Incarnation)
     }
 
+    pub(crate) const fn orphan(address: Address) -> Self {
+        Key::Account(address, Part::Orphan)
+    }
+
     pub(crate) const fn slot(address: Address, incarnation: u32, slot: U256) -> Self {
         Key::Account(address, Part::Slot { incarnation, slot })
     }
@@ -80,6 +88,7 @@ impl fmt::Display for Key {
             Part::Code => write!(f, "code of {address}"),
             Part::Incarnation => write!(f, "life of the storage of {address}"),
             Part::Slot { slot, .. } => write!(f, "slot {slot:#x} of {address}"),
+            Part::Orphan => write!(f, "storage without code of {address}"),
         }
     }
 }
@@ -134,6 +143,7 @@ impl Hash for Key {
                     Part::Code => (2, 0),
                     Part::Incarnation => (3, 0),
                     Part::Slot { incarnation, .. } => (4, *incarnation),
+                    Part::Orphan => (5, 0),
                 };
                 hasher.write_u64(u64::from(tail) << 32 | u64::from(incarnation) << 3 | tag);
                 if let Part::Slot { slot, .. } = part {

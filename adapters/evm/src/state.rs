@@ -228,7 +228,7 @@ impl EvmState {
                     };
                 }
                 // Wiped later in the block.
-                Part::Slot { .. } => {}
+                Part::Slot { .. } | Part::Orphan => {}
             }
         }
         if account.is_empty() && !existing {
@@ -279,6 +279,10 @@ impl State<Key, Value> for StateUnder<'_> {
             } => {
                 let word = account.storage.get(slot);
                 word.and_then(|word| Value::from_number(*word))
+            }
+            Part::Orphan => {
+                let is_orphan = account.code.is_none() && account.nonce == 0;
+                (is_orphan && !account.storage.is_empty()).then_some(Value::Existing)
             }
             Part::Incarnation | Part::Slot { .. } => None,
         })

@@ -287,9 +287,17 @@ impl<'a> JournalTr for LazyJournal<'a> {
         balance: U256,
         spec_id: SpecId,
     ) -> Result<JournalCheckpoint, TransferError> {
-        if let Err(error) = self.prepare_creation(caller, address, balance) {
-            self.error = Some(error);
-            return Err(TransferError::OutOfFunds);
+        let is_orphan = self
+            .prepare_creation(caller, address, balance)
+            .and_then(|()| self.database.is_orphan(address));
+        match is_orphan {
+            Ok(false) => {}
+            // EIP-7610, which revm leaves to its callers.
+            Ok(true) => return Err(TransferError::CreateCollision),
+            Err(error) => {
+                self.error = Some(error);
+                return Err(TransferError::OutOfFunds);
+            }
         }
         let created = self
             .inner

@@ -1,11 +1,14 @@
 //! Contracts that are created where something already is, or where something was.
 
-use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_consensus::TxLegacy;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
+use pleach_evm::{Account, BlockResult, EvmState};
 
 use super::{A, ERAS, INIT, RUNTIME, X};
 use crate::harness::{
     Before, Scenario,
-    build::{call, create, create2, deploy, ending, pay, run, show, wei, within},
+    block::{Whole, payment, sign},
+    build::{ETHER, call, create, create2, deploy, ending, pay, run, show, wei, within},
     code::{End, Function, Look, Step, Target, program},
     request::{Request, Value},
     signer, spec_id,
@@ -70,22 +73,58 @@ fn a_nonce_or_a_code_is_in_the_way_and_a_balance_is_not() {
     }
 }
 
+/// A block that creates an empty contract where there is nothing but a storage. A payment of nothing may touch that first.
+fn onto_storage(fork: &str, balance: u64, touched: bool) -> (BlockResult, EvmState) {
+    let created = signer(0).create(0);
+    let mut whole = Whole::new(fork);
+    whole.balance(signer(0), ETHER);
+    whole.balance(signer(1), ETHER);
+    let storage = [(ONE, U256::from(7))].into_iter().collect();
+    let account = Account {
+        balance: U256::from(balance),
+        storage,
+        ..Account::default()
+    };
+    whole.account(created, account);
+    if touched {
+        let touch = TxLegacy {
+            value: U256::ZERO,
+            ..payment(created, 0, 21_000)
+        };
+        whole.push(sign(1, touch));
+    }
+    let create = TxLegacy {
+        to: TxKind::Create,
+        ..payment(created, 0, 100_000)
+    };
+    whole.push(sign(0, create));
+    let result = whole.execute().expect("the block is valid");
+    (result, whole.after())
+}
+
 #[test]
-fn storage_alone_is_not_in_the_way_but_does_not_survive() {
-    for fork in FORKS {
-        let init = ending([Step::Load(1)], End::ReturnCodeOf(RUNTIME));
-        let there = address(fork, &init);
-        let agreed = Scenario::funded(fork)
-            .account(there, occupied(5, 0, b"", 7))
-            .contract(A, &[run([create2(INIT, 0)])])
-            .init(INIT, &init)
-            .contract(RUNTIME, &[run([Step::Load(1)])])
-            .send(Request::new(0, A))
-            .send(Request::new(0, there))
-            .agreed();
-        assert_eq!(agreed.logged(0), [U256::ZERO, number(there)], "{fork}");
-        assert_eq!(agreed.logged(1), [U256::ZERO], "{fork}");
-        assert_eq!(agreed.word(there, 1), U256::ZERO);
+fn a_storage_alone_is_in_the_way_too() {
+    let created = signer(0).create(0);
+    for fork in ERAS {
+        for (balance, touched) in [(0, false), (5, false), (5, true)] {
+            let (result, after) = onto_storage(fork, balance, touched);
+            let receipt = result.receipts.last().expect("there are some");
+            assert!(!receipt.receipt.success, "{fork}");
+            assert_eq!(
+                result.executions.last().map(|it| it.gas_used),
+                Some(100_000)
+            );
+            let account = after.account(created).expect("it is still there");
+            assert_eq!((account.nonce, account.storage.len()), (0, 1), "{fork}");
+            assert_eq!(account.balance, U256::from(balance), "{fork}");
+        }
+        // It was empty when it was touched, and is gone with its storage.
+        let clearing = fork != "frontier" && fork != "tangerine";
+        let (result, after) = onto_storage(fork, 0, true);
+        let receipt = result.receipts.last().expect("there are some");
+        assert_eq!(receipt.receipt.success, clearing, "{fork}");
+        let account = after.account(created).expect("it is there");
+        assert_eq!(account.storage.is_empty(), clearing, "{fork}");
     }
 }
 

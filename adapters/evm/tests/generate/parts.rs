@@ -76,11 +76,19 @@ pub(crate) fn occupant(extreme: bool) -> impl Strategy<Value = Before> {
         code,
         vec(0..3u64, 3),
     )
-        .prop_map(|(balance, nonce, code, words)| Before {
-            balance,
-            nonce: nonce.unwrap_or_default(),
-            code: code.unwrap_or_default(),
-            storage: (0..).zip(words).filter(|(_, word)| *word > 0).collect(),
+        .prop_map(|(balance, nonce, code, words)| {
+            // A storage alone is in the way too (EIP-7610), which the plain loop does not know.
+            let words = if nonce.is_some() || code.is_some() {
+                words
+            } else {
+                Vec::new()
+            };
+            Before {
+                balance,
+                nonce: nonce.unwrap_or_default(),
+                code: code.unwrap_or_default(),
+                storage: (0..).zip(words).filter(|(_, word)| *word > 0).collect(),
+            }
         })
 }
 
