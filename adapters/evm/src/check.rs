@@ -5,7 +5,9 @@ use alloy_consensus::proofs::{
 };
 use alloy_primitives::B256;
 
-use crate::{block::PreparedBlock, receipt::BlockResult, state::EvmState};
+use crate::{
+    block::PreparedBlock, receipt::BlockResult, state::EvmState, transaction::Transaction,
+};
 
 /// One thing that a header says of its block, compared with what was found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -98,6 +100,17 @@ pub fn check(
     add(
         "gas_used",
         CheckResult::compare(&header.gas_used, &result.gas_used),
+    );
+    add(
+        "blob_gas_used",
+        match header.blob_gas_used {
+            Some(expected) => {
+                let signed = prepared.steps().iter();
+                let found = signed.map(Transaction::blob_gas).sum();
+                CheckResult::compare(&expected, &found)
+            }
+            None => CheckResult::Impossible("there are no blobs before Cancun"),
+        },
     );
     add(
         "logs_bloom",

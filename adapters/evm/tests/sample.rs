@@ -31,7 +31,7 @@ fn matches_its_header(executor: &impl Executor) {
         state.insert_block_hash(number, block.hash);
         let checks = check(&prepared, &result, Some(&state));
         // All of them can be made here, and there are as many as there are fields.
-        assert_eq!(checks.len(), 9);
+        assert_eq!(checks.len(), 10);
         for check in checks {
             assert_eq!(
                 check.result,
@@ -49,6 +49,8 @@ fn a_difference_is_found() {
     let chain = sample::chain();
     let mut block = chain.blocks[0].clone();
     block.header.gas_used += 1;
+    let blobs = block.header.blob_gas_used.as_mut();
+    *blobs.expect("it is no old block") += 1;
     let prepared = block.prepare(&chain.spec).expect("its signatures are fine");
     let result = prepared
         .execute(&SerialExecutor::new(), &chain.genesis, &CancelToken::new())
@@ -59,5 +61,8 @@ fn a_difference_is_found() {
         .filter(|check| check.result.passed() == Some(false))
         .map(|check| check.name)
         .collect();
-    assert_eq!(failed, ["block_hash", "gas_used", "state_root"]);
+    assert_eq!(
+        failed,
+        ["block_hash", "gas_used", "blob_gas_used", "state_root"]
+    );
 }
