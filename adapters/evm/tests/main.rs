@@ -6,6 +6,8 @@ mod generate;
 mod harness;
 mod limits;
 mod mainnet;
+mod official;
 mod protocol;
 mod recording;
+mod rlp;
 mod sample;
