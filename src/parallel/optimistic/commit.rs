@@ -14,9 +14,19 @@ use crate::{
 /// How many transactions are committed before it is asked whether attempts are in vain.
 const ROUND: u32 = 32;
 
-/// How long it is watched before it is asked whether one thread would have been as fast: some times what it takes until
-/// another one is awake.
+/// How long it is watched at a time how much faster than one thread this is: some times what it takes until another one is
+/// awake.
 const WATCH: Duration = Duration::from_micros(150);
+
+/// Nothing is known yet, so there is some hope.
+const HOPE: f64 = 1.1;
+
+/// By how much the last time changes what is thought of all. A system that has something else to do for a moment does not
+/// change much.
+const WEIGHT: f64 = 0.3;
+
+/// Below this it is not worth going on.
+const TOO_SLOW: f64 = 0.95;
 
 /// The committed prefix of a block. One worker at a time has it.
 pub(super) struct Commit<'a, 'r, V: Vm> {
@@ -32,6 +42,8 @@ pub(super) struct Commit<'a, 'r, V: Vm> {
     watched: Option<Instant>,
     /// What one thread would have needed since then, in nanoseconds.
     cost: u64,
+    /// How many times as fast as one thread this is, as far as it was watched.
+    speed: f64,
     is_over: bool,
 }
 
@@ -58,6 +70,7 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
             round: settled,
             watched: must_pay.then(Instant::now),
             cost: 0,
+            speed: HOPE,
             fold,
             recorder,
             workers: workers as u32,
@@ -141,7 +154,7 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         self.workers == 1 || (attempts * 5 <= ROUND * self.workers * 4 && self.is_faster())
     }
 
-    /// Whether one thread would have been slower, as far as that is watched and for long enough.
+    /// Whether one thread would be slower, as far as that is watched.
     fn is_faster(&mut self) -> bool {
         let Some(took) = self.watched.map(|begun| begun.elapsed()) else {
             return true;
@@ -150,7 +163,9 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
             return true;
         }
         self.watched = Some(Instant::now());
-        u128::from(std::mem::take(&mut self.cost)) > took.as_nanos()
+        let cost = std::mem::take(&mut self.cost);
+        self.speed += WEIGHT * (cost as f64 / took.as_nanos() as f64 - self.speed);
+        self.speed > TOO_SLOW
     }
 
     fn stop<S>(&mut self, shared: &Shared<'_, V, S>) -> Step<V> {
