@@ -7,6 +7,7 @@ use alloy_primitives::{Address, B256};
 use alloy_rpc_types_eth::Transaction as RpcTransaction;
 use pleach::{
     Block, CancelToken, ExecuteError, Executor, OnFailure, Outcome, Reason, State, TxOutcome,
+    dtt::Dtt,
 };
 use revm::primitives::hardfork::SpecId;
 use serde::Deserialize;
@@ -214,11 +215,39 @@ impl PreparedBlock<'_> {
         state: &EvmState,
         cancel: &CancelToken,
     ) -> Result<BlockResult, BlockError> {
+        self.run(executor, state, None, cancel)
+    }
+
+    /// The same, with a [tree](Self::tree) that tells an optimistic executor which transactions had better wait for which. A
+    /// wrong one costs time, never the result.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Self::execute).
+    pub fn execute_hinted(
+        &self,
+        executor: &impl Executor,
+        state: &EvmState,
+        tree: &Dtt,
+        cancel: &CancelToken,
+    ) -> Result<BlockResult, BlockError> {
+        self.run(executor, state, Some(tree), cancel)
+    }
+
+    fn run(
+        &self,
+        executor: &impl Executor,
+        state: &EvmState,
+        tree: Option<&Dtt>,
+        cancel: &CancelToken,
+    ) -> Result<BlockResult, BlockError> {
         let state = self.view(state);
-        let outcome = executor
-            .execute(self.to_pleach(&state).cancel(cancel))
-            .map_err(|error| self.locate(error))?;
-        self.finish(outcome)
+        let mut block = self.to_pleach(&state).cancel(cancel);
+        if let Some(tree) = tree {
+            block = block.tree(tree);
+        }
+        let outcome = executor.execute(block);
+        self.finish(outcome.map_err(|error| self.locate(error))?)
     }
 
     /// Turns an outcome into receipts and what else the header commits to.

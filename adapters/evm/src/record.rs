@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use pleach::{Access, AccessSet, CancelToken, ExecuteError, Outcome, SerialExecutor};
+use pleach::{
+    Access, AccessSet, CancelToken, ExecuteError, Outcome, SerialExecutor, Trust,
+    dtt::{Dtt, OpenTree, TooLarge},
+};
 
 use crate::{
     block::{BlockError, PreparedBlock},
@@ -47,6 +50,45 @@ impl PreparedBlock<'_> {
             })
             .collect();
         Ok((result, sets))
+    }
+
+    /// The tree of a [recording](Self::record), as a hint for whoever executes the block next: see
+    /// [`execute_hinted`](Self::execute_hinted). It has the protocol's own steps, too, of which nothing is known.
+    ///
+    /// # Errors
+    ///
+    /// If there is more than a tree can hold.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pleach::{CancelToken, ParallelExecutor, Runtime, Strategy, dtt::{Dtt, Limits}};
+    /// # let chain = pleach_evm::sample::chain();
+    /// # let (block, spec, state) = (&chain.blocks[0], &chain.spec, &chain.state);
+    /// let prepared = block.prepare(spec)?;
+    /// let (expected, accesses) = prepared.record(state, &CancelToken::new())?;
+    /// let carried = prepared.tree(&accesses)?.encode();
+    ///
+    /// let tree = Dtt::decode(&carried, Limits::default())?;
+    /// let executor = ParallelExecutor::new(&Runtime::builder().build()?).strategy(Strategy::Optimistic);
+    /// let found = prepared.execute_hinted(&executor, state, &tree, &CancelToken::new())?;
+    /// assert_eq!(found.receipts, expected.receipts);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn tree(&self, accesses: &[AccessSet<Key>]) -> Result<Dtt, TooLarge> {
+        let mut open = OpenTree::with_capacity(self.steps().len(), 4 * accesses.len());
+        let nothing = AccessSet::new();
+        let mut push = |set| open.push(set, Trust::Predicted);
+        for _ in 0..self.first_signed() {
+            push(&nothing)?;
+        }
+        for set in accesses.iter().take(self.recovered.len()) {
+            push(set)?;
+        }
+        while open.tree().len() < self.steps().len() {
+            open.push(&nothing, Trust::Unknown)?;
+        }
+        Ok(open.into_tree())
     }
 
     /// Executes the block on `state`, and measures how long each of its transactions takes. The protocol's own steps are

@@ -3,12 +3,14 @@
 //! | file | what |
 //! | --- | --- |
 //! | `run.rs` | executes and checks a file's blocks, and measures that |
+//! | `hints.rs` | trees of blocks in a folder, as hints for the next time |
 //! | `same.rs` | compares what a block comes to with what it comes to serially |
 //! | `outcome.rs` | what came of a block, and of all of them |
 //! | `report.rs` | what both forms of the result have in common |
 //! | `people.rs`, `table.rs` | the result for people: a table, and words around it |
 //! | `json.rs` | the result for programs: one object a line |
 
+mod hints;
 mod json;
 mod outcome;
 mod people;
@@ -35,7 +37,10 @@ use crate::{
     progress::Progress,
 };
 
-use self::{json::JsonLines, outcome::Totals, people::ForPeople, report::Report, run::Runner};
+use self::{
+    hints::Folders, json::JsonLines, outcome::Totals, people::ForPeople, report::Report,
+    run::Runner,
+};
 
 const AFTER_HELP: &str = "\
 Exit code: 0 if all checks hold; 1 if a block failed a check or could not be executed; 2 if the usage is wrong or an \
@@ -71,6 +76,16 @@ pub(crate) struct Arguments {
     )]
     repeat: u16,
 
+    /// Keeps the tree of each block in this folder: which transactions depend on which others. For that, each block is executed
+    /// once more.
+    #[arg(long, value_name = "FOLDER")]
+    record: Option<PathBuf>,
+
+    /// Takes the trees of blocks from this folder, as --record has kept them, and lets transactions wait for those that
+    /// they depend on. A wrong tree costs time, never the result; a block without one is executed without.
+    #[arg(long, value_name = "FOLDER")]
+    hints: Option<PathBuf>,
+
     /// Prints one JSON object a line: one for each block, and a summary at the end.
     #[arg(long)]
     json: bool,
@@ -88,6 +103,8 @@ impl Default for Arguments {
             workers: None,
             strategy: Strategy::default(),
             repeat: 1,
+            record: None,
+            hints: None,
             json: false,
             quiet: false,
         }
@@ -165,13 +182,18 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let runtime = Runtime::builder().workers(plan.workers.into()).build();
     let runtime = runtime.context("there are not enough threads for the workers")?;
     let executor = ParallelExecutor::new(&runtime).strategy(plan.strategy.to_pleach());
+    let folders = Folders {
+        record: arguments.record.clone(),
+        hints: arguments.hints.clone(),
+    };
+    folders.prepare()?;
     let mut totals = Totals::default();
     let written = if arguments.json {
         let report = JsonLines::new(arguments);
-        replay(arguments, &executor, &cancel, &mut totals, report)
+        replay(arguments, &executor, &folders, &cancel, &mut totals, report)
     } else {
         let report = ForPeople::new(arguments);
-        replay(arguments, &executor, &cancel, &mut totals, report)
+        replay(arguments, &executor, &folders, &cancel, &mut totals, report)
     };
     match written {
         // Who reads, for example `head`, has seen enough.
@@ -191,6 +213,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 fn replay(
     arguments: &Arguments,
     executor: &ParallelExecutor,
+    folders: &Folders,
     cancel: &CancelToken,
     totals: &mut Totals,
     mut report: impl Report,
@@ -202,6 +225,7 @@ fn replay(
     let runner = Runner {
         plan: arguments.plan(),
         executor,
+        folders,
         cancel,
         progress: &progress,
     };

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pleach::{CancelToken, Executor, ParallelExecutor, SerialExecutor};
+use pleach::{CancelToken, Executor, ParallelExecutor, SerialExecutor, dtt::Dtt};
 use pleach_evm::{
     BlockError, BlockResult, ChainSpec, Check, CheckResult, EvmBlock, EvmState, PreparedBlock,
     check,
@@ -13,6 +13,7 @@ use pleach_evm::{
 
 use super::{
     Plan,
+    hints::Folders,
     outcome::{BlockOutcome, Executed, Fate, Times},
     same::same_as_serial,
 };
@@ -27,6 +28,7 @@ use crate::{
 pub(super) struct Runner<'a> {
     pub(super) plan: Plan,
     pub(super) executor: &'a ParallelExecutor,
+    pub(super) folders: &'a Folders,
     pub(super) cancel: &'a CancelToken,
     pub(super) progress: &'a Progress,
 }
@@ -85,7 +87,9 @@ impl Runner<'_> {
             return Err(Stopped::Cancelled);
         }
         let prepared = block.prepare(spec)?;
-        let (result, times, same) = self.measure(&prepared, state)?;
+        let tree = self.folders.read(block)?;
+        let (result, times, same) = self.measure(&prepared, state, tree.as_ref())?;
+        self.folders.write(&prepared, state, self.cancel)?;
         if whole {
             prepared.apply(&result, state);
             state.insert_block_hash(block.header.number, block.hash);
@@ -110,10 +114,11 @@ impl Runner<'_> {
         &self,
         prepared: &PreparedBlock<'_>,
         state: &EvmState,
+        tree: Option<&Dtt>,
     ) -> Result<(BlockResult, Times, Option<Check>), BlockError> {
         let serial = SerialExecutor::new();
         if !self.plan.compares() {
-            let (result, time) = self.execute(&serial, prepared, state)?;
+            let (result, time) = self.execute(&serial, prepared, state, None)?;
             let times = Times {
                 serial: time,
                 run: time,
@@ -122,13 +127,13 @@ impl Runner<'_> {
         }
 
         // Not measured: what comes first fills the caches, of the processor and of what lies below.
-        let (expected, _) = self.execute(&serial, prepared, state)?;
+        let (expected, _) = self.execute(&serial, prepared, state, None)?;
         let repeat = usize::from(self.plan.repeat);
         let mut serial_times = Vec::with_capacity(repeat);
         let mut run_times = Vec::with_capacity(repeat);
         loop {
-            serial_times.push(self.execute(&serial, prepared, state)?.1);
-            let (result, time) = self.execute(self.executor, prepared, state)?;
+            serial_times.push(self.execute(&serial, prepared, state, None)?.1);
+            let (result, time) = self.execute(self.executor, prepared, state, tree)?;
             run_times.push(time);
             let same = same_as_serial(&expected, &result);
             if run_times.len() == repeat || same.result != CheckResult::Passed {
@@ -148,9 +153,13 @@ impl Runner<'_> {
         executor: &impl Executor,
         prepared: &PreparedBlock<'_>,
         state: &EvmState,
+        tree: Option<&Dtt>,
     ) -> Result<(BlockResult, Duration), BlockError> {
         let begin = Instant::now();
-        let result = prepared.execute(executor, state, self.cancel)?;
+        let result = match tree {
+            Some(tree) => prepared.execute_hinted(executor, state, tree, self.cancel)?,
+            None => prepared.execute(executor, state, self.cancel)?,
+        };
         Ok((result, begin.elapsed()))
     }
 }

@@ -1,6 +1,7 @@
 //! `pleach replay` as a user runs it.
 
 mod bad_input;
+mod hints;
 mod output;
 mod stopped;
 mod support;
