@@ -8,6 +8,7 @@
 //! | bring a state | [`State`], [`MemoryState`] |
 //! | execute a block | [`Block`], [`Executor`], [`SerialExecutor`], [`Outcome`] |
 //! | execute it on several threads | [`Runtime`], [`ParallelExecutor`], [`Strategy`] |
+//! | keep states by height, and forks | `VersionedState` (feature `versioned`) |
 //! | limit a block | [`Rule`], [`WeightLimit`], [`OnFailure`] |
 //! | say what a transaction will touch | [`AccessSet`], [`Trust`], [`dtt`] |
 //! | find out what it touched | [`SerialExecutor::record`], [`ParallelExecutor::record`] |
@@ -36,6 +37,8 @@ pub mod testkit;
 mod times;
 mod trace;
 mod value;
+#[cfg(feature = "versioned")]
+mod versioned;
 mod view;
 mod vm;
 
@@ -49,6 +52,10 @@ pub use rule::{LimitExceeded, OnFailure, OnUndeclared, Over, Rule, Verdict, Weig
 pub use state::{Changes, MemoryState, RangeSupport, State};
 pub use times::Times;
 pub use value::{Amount, Bounds, Delta, NoAmount, Value};
+#[cfg(feature = "versioned")]
+pub use versioned::{
+    Fork, HeightError, MemoryStore, Orphaned, PruneError, Snapshot, Store, VersionedState,
+};
 pub use view::StateView;
 pub use vm::{Interrupt, Stop, Vm};
 

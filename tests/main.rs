@@ -11,6 +11,7 @@ mod recording;
 mod state;
 mod streaming;
 mod tidy;
+mod versioned;
 mod view;
 
 use pleach::{

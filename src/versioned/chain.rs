@@ -1,0 +1,176 @@
+//! Which heights there are, and who still reads them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::HeightError;
+
+/// A block above the store.
+pub(super) struct Block<K> {
+    pub(super) stamp: u64,
+    /// What it changed.
+    pub(super) keys: Box<[K]>,
+}
+
+pub(super) struct Chain<K> {
+    /// The height and the stamp of what the store holds.
+    stored: (u64, u64),
+    /// What comes after it.
+    blocks: VecDeque<Block<K>>,
+    /// The first height that may be asked for.
+    first: u64,
+    /// The last stamp that was given out, for a block or for the end of some.
+    clock: u64,
+    /// How many snapshots there are of each stamp.
+    held: BTreeMap<u64, usize>,
+    /// Reverted blocks with the stamps of their ends, of which somebody may hold a snapshot.
+    reverted: Vec<(Block<K>, u64)>,
+}
+
+impl<K> Chain<K> {
+    pub(super) fn new(height: u64) -> Self {
+        Self {
+            stored: (height, 0),
+            blocks: VecDeque::new(),
+            first: height,
+            clock: 0,
+            held: BTreeMap::new(),
+            reverted: Vec::new(),
+        }
+    }
+
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
+    pub(super) fn latest(&self) -> u64 {
+        self.stored.0 + self.blocks.len() as u64
+    }
+
+    /// The stamp of a height.
+    pub(super) fn stamp(&self, height: u64) -> Result<u64, HeightError> {
+        let (first, latest) = (self.first, self.latest());
+        if height < first {
+            return Err(HeightError::Pruned { height, first });
+        }
+        if height > latest {
+            return Err(HeightError::Unknown { height, latest });
+        }
+        let (stored, stamp) = self.stored;
+        Ok(match (height - stored).checked_sub(1) {
+            None => stamp,
+            Some(place) => self.blocks[place as usize].stamp,
+        })
+    }
+
+    /// The stamp of a height, of which there is one more snapshot now.
+    pub(super) fn hold(&mut self, height: u64) -> Result<u64, HeightError> {
+        let stamp = self.stamp(height)?;
+        self.hold_stamp(stamp);
+        Ok(stamp)
+    }
+
+    /// The same for the latest height.
+    pub(super) fn hold_latest(&mut self) -> (u64, u64) {
+        let stamp = self
+            .blocks
+            .back()
+            .map_or(self.stored.1, |block| block.stamp);
+        self.hold_stamp(stamp);
+        (self.latest(), stamp)
+    }
+
+    /// There is one more snapshot of a stamp that is held.
+    pub(super) fn hold_stamp(&mut self, stamp: u64) {
+        *self.held.entry(stamp).or_default() += 1;
+    }
+
+    /// There is one snapshot less.
+    pub(super) fn release(&mut self, stamp: u64) {
+        if let Some(count) = self.held.get_mut(&stamp) {
+            *count -= 1;
+            if *count == 0 {
+                self.held.remove(&stamp);
+            }
+        }
+    }
+
+    /// Takes the blocks above a height out, for [`switch`](Self::switch), and gives the stamp of their end. Until then they count as
+    /// part of the chain: this changes nothing for readers but that it is short of what it changed.
+    pub(super) fn prepare(&mut self, height: u64) -> (Vec<Block<K>>, u64)
+    where
+        K: Clone,
+    {
+        let kept = (height - self.stored.0) as usize;
+        let above = self.blocks.iter_mut().skip(kept);
+        let reverted = above.map(|block| Block {
+            stamp: block.stamp,
+            keys: std::mem::take(&mut block.keys),
+        });
+        (reverted.collect(), self.clock + 1)
+    }
+
+    /// Replaces the blocks above a height, in one step for who asks for heights.
+    pub(super) fn switch(
+        &mut self,
+        height: u64,
+        end: u64,
+        reverted: Vec<Block<K>>,
+        added: Vec<Block<K>>,
+    ) {
+        self.blocks.truncate((height - self.stored.0) as usize);
+        self.clock = added.last().map_or(end, |block| block.stamp);
+        self.blocks.extend(added);
+        let reverted = reverted.into_iter().map(|block| (block, end));
+        self.reverted.extend(reverted);
+    }
+
+    /// Takes out the reverted blocks of which nobody holds a snapshot.
+    pub(super) fn unread(&mut self) -> Vec<(Block<K>, u64)> {
+        let held = &self.held;
+        let is_unread =
+            |(block, end): &mut (Block<K>, u64)| held.range(block.stamp..*end).next().is_none();
+        self.reverted.extract_if(.., is_unread).collect()
+    }
+
+    /// Lets nobody ask for what is below a height any more.
+    pub(super) fn forget(&mut self, height: u64) -> Result<(), HeightError> {
+        let latest = self.latest();
+        if height > latest {
+            return Err(HeightError::Unknown { height, latest });
+        }
+        self.first = self.first.max(height);
+        Ok(())
+    }
+
+    /// The last height that can go into the store, with its stamp, and the blocks up to it, if there is any: nobody asks for what is
+    /// below it, and nobody holds a snapshot of that.
+    pub(super) fn due(&self) -> Option<(u64, u64, Vec<Block<K>>)>
+    where
+        K: Clone,
+    {
+        let oldest = self.held.keys().next().copied().unwrap_or(u64::MAX);
+        let (stored, _) = self.stored;
+        let due = self.blocks.iter().zip(stored + 1..);
+        let due = due.take_while(|(block, height)| *height <= self.first && block.stamp <= oldest);
+        let due: Vec<_> = due
+            .map(|(block, height)| {
+                let keys = block.keys.clone();
+                let stamp = block.stamp;
+                (Block { stamp, keys }, height)
+            })
+            .collect();
+        let (last, height) = due.last()?;
+        Some((
+            *height,
+            last.stamp,
+            due.into_iter().map(|(block, _)| block).collect(),
+        ))
+    }
+
+    /// Counts so many blocks as stored.
+    pub(super) fn flushed(&mut self, count: usize) {
+        for block in self.blocks.drain(..count) {
+            self.stored = (self.stored.0 + 1, block.stamp);
+        }
+    }
+}
