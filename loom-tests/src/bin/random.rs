@@ -49,6 +49,7 @@ mod explore {
             let mut config = Config::new();
             config.failure_persistence = FailurePersistence::None;
             config.silence_warnings = true;
+            config.stack_size = 1 << 20;
             let test = move || {
                 let block = TestBlock::from_seed(self.block);
                 let expected = SerialExecutor::new().execute(block.to_pleach(&ProgramVm));

@@ -95,7 +95,7 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
                 job
             } else if self.may_commit {
                 // Whoever sleeps leaves nothing undone, whoever has done it.
-                self.advance();
+                self.advance(&working);
                 continue;
             } else if let Some((still, job)) = ready.next(working) {
                 working = still;
@@ -103,10 +103,11 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             } else {
                 return self.spent;
             };
-            self.run(match job {
+            let transaction = match job {
                 Job::Task(task) => self.shared.first + task as u32,
                 Job::Transaction(transaction) => transaction,
-            });
+            };
+            self.run(&working, transaction);
         }
     }
 
@@ -121,7 +122,7 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
     }
 
     /// Runs a transaction, until an attempt stands or has to wait.
-    fn run(&mut self, transaction: u32) {
+    fn run(&mut self, working: &Working, transaction: u32) {
         let shared = self.shared;
         let Some((mut attempt, mut kept)) = shared.lifecycle.begin(transaction) else {
             return;
@@ -144,7 +145,7 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             } else if let Some(on) = self.latest_guess(transaction, &kept) {
                 self.wait(transaction, &mut kept, on, Until::Done)
             } else {
-                self.attempt(transaction, attempt, &mut kept)
+                self.attempt(working, transaction, attempt, &mut kept)
             };
             match next {
                 Next::Left => return,
@@ -181,7 +182,13 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
         }
     }
 
-    fn attempt(&mut self, transaction: u32, attempt: u32, kept: &mut Kept<V>) -> Next {
+    fn attempt(
+        &mut self,
+        working: &Working,
+        transaction: u32,
+        attempt: u32,
+        kept: &mut Kept<V>,
+    ) -> Next {
         let shared = self.shared;
         let input = shared.input;
         self.locals.clear();
@@ -234,7 +241,7 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
                 self.may_commit = true;
                 self.uncommitted += 1 + self.locals.len();
                 if self.uncommitted > MUCH || shared.ready.is_wanted() {
-                    self.advance();
+                    self.advance(working);
                 }
                 Next::Left
             }
@@ -372,7 +379,7 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
     }
 
     /// Commits what can be committed.
-    fn advance(&mut self) {
+    fn advance(&mut self, working: &Working) {
         let (shared, commit) = (self.shared, self.commit);
         let begun = shared.is_timed.then(Instant::now);
         self.uncommitted = 0;
@@ -383,7 +390,14 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
                 match step {
                     Step::Wait => break,
                     // Before the next one is looked at: it may be among them.
-                    Step::Go => self.recall(),
+                    Step::Go => {
+                        self.recall();
+                        // The caller's function for what is committed may take long.
+                        if !self.offers.is_empty() && shared.ready.is_wanted() {
+                            shared.ready.offer(working, &self.offers);
+                            self.offers.clear();
+                        }
+                    }
                     Step::Refused(transaction, kept) => {
                         self.mark(transaction, &kept);
                         shared.lifecycle.release(transaction, kept);
