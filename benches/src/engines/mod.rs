@@ -24,7 +24,7 @@ pub struct Case {
     pub transactions: usize,
     /// At least two.
     pub accounts: u64,
-    /// Of [`work`], for each payment.
+    /// Of [`work`](crate::payments::work), for each payment.
     pub rounds: u32,
 }
 
