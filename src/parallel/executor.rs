@@ -96,7 +96,7 @@ impl ParallelExecutor {
     }
 
     /// Executes `block` and records what each of its transactions has touched: the same as
-    /// [`SerialExecutor::record`] does. What comes of it is the tree that really held, see
+    /// [`SerialExecutor::record`](crate::SerialExecutor::record) does. What comes of it is the tree that really held, see
     /// [`OpenTree`](pleach_dtt::OpenTree), and [predictions](Block::predicted) for whoever executes the block next.
     ///
     /// # Errors
