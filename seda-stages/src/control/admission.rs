@@ -1,0 +1,157 @@
+//! Events in the pipeline, from a target for the response time.
+
+use std::time::Duration;
+
+use super::{Admission, AdmissionSample};
+
+/// Keeps the response time that nine in ten events do not exceed near a target.
+///
+/// After M. Welsh and D. Culler, "Adaptive Overload Control for Busy Internet Servers" (USITS 2003): the 90th percentile is
+/// smoothed, and what is let in grows slowly below the target and shrinks quickly above it. They limit a rate; here it is the
+/// number of events inside, which by Little's law comes to the same, and follows by itself when handlers become faster or
+/// slower.
+#[derive(Clone, Debug)]
+pub struct ResponseTarget {
+    target: f64,
+    least: usize,
+    smooth: Option<f64>,
+}
+
+/// A target of zero cannot be met.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the target for the response time is zero")]
+pub struct ResponseTargetError;
+
+/// How much the last percentiles count.
+const SMOOTHING: f64 = 0.5;
+/// By what the number is divided above the target, at least and at most.
+const SHRINK: (f64, f64) = (1.2, 2.0);
+/// How far below the target more is let in.
+const GROW_BELOW: f64 = 0.9;
+/// How much more is let in at a time.
+const GROW: f64 = 1.05;
+
+impl ResponseTarget {
+    /// Nine in ten results should come within this time from submission.
+    pub fn new(p90: Duration) -> Result<Self, ResponseTargetError> {
+        if p90.is_zero() {
+            return Err(ResponseTargetError);
+        }
+        Ok(Self {
+            target: p90.as_secs_f64(),
+            least: 1,
+            smooth: None,
+        })
+    }
+
+    /// How many events are let in however long they take. Default: 1. As many as there are workers keep these busy.
+    #[must_use]
+    pub fn at_least(mut self, events: usize) -> Self {
+        self.least = events.max(1);
+        self
+    }
+}
+
+impl Admission for ResponseTarget {
+    fn adjust(&mut self, sample: &AdmissionSample) -> usize {
+        let allowed = sample.allowed.min(sample.capacity);
+        if sample.finished == 0 {
+            return allowed;
+        }
+        let p90 = sample.p90.as_secs_f64();
+        let smooth = self
+            .smooth
+            .map_or(p90, |before| SMOOTHING * before + (1.0 - SMOOTHING) * p90);
+        self.smooth = Some(smooth);
+        let ratio = smooth / self.target;
+        if ratio > 1.0 && p90 > self.target {
+            // What was never inside need not be taken away first.
+            let inside = allowed.min(sample.peak.max(1)) as f64;
+            let fewer = inside / ratio.clamp(SHRINK.0, SHRINK.1);
+            return (fewer as usize).max(self.least);
+        }
+        if ratio < GROW_BELOW && sample.peak >= allowed {
+            let more = (allowed as f64 * GROW).ceil() as usize;
+            return more.min(sample.capacity).max(self.least);
+        }
+        allowed.max(self.least)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Events come faster than they can be handled, each takes `service` of one server: what does the controller allow?
+    fn settles(target: f64, service: impl Fn(usize) -> f64, rounds: usize) -> Vec<usize> {
+        let target = Duration::from_secs_f64(target);
+        let mut controller = ResponseTarget::new(target).expect("it is not zero");
+        let mut allowed = 10_000;
+        (0..rounds)
+            .map(|round| {
+                allowed = controller.adjust(&AdmissionSample {
+                    finished: 100,
+                    // Little's law: who comes last waits for all before.
+                    p90: Duration::from_secs_f64(allowed as f64 * service(round)),
+                    allowed,
+                    peak: allowed,
+                    capacity: 10_000,
+                    ..AdmissionSample::default()
+                });
+                allowed
+            })
+            .collect()
+    }
+
+    #[test]
+    fn overload_settles_at_the_target() {
+        // 10 ms each, and 1 s at most: 100 inside.
+        let allowed = settles(1.0, |_| 0.01, 200);
+        for late in &allowed[100..] {
+            assert!((80..=110).contains(late), "{allowed:?}");
+        }
+    }
+
+    #[test]
+    fn slower_and_faster_handlers_are_followed() {
+        let service = |round| if round < 150 { 0.01 } else { 0.002 };
+        let allowed = settles(1.0, service, 400);
+        assert!((80..=110).contains(&allowed[149]), "{allowed:?}");
+        assert!((400..=550).contains(&allowed[399]), "{allowed:?}");
+    }
+
+    #[test]
+    fn what_is_not_used_does_not_grow() {
+        let mut controller = ResponseTarget::new(Duration::from_secs(1)).expect("it is not zero");
+        let sample = AdmissionSample {
+            finished: 100,
+            p90: Duration::from_millis(1),
+            allowed: 50,
+            peak: 10,
+            capacity: 1000,
+            ..AdmissionSample::default()
+        };
+        assert_eq!(controller.adjust(&sample), 50);
+    }
+
+    #[test]
+    fn some_are_let_in_however_long_they_take() {
+        let target = Duration::from_nanos(1);
+        let mut controller = ResponseTarget::new(target)
+            .expect("it is not zero")
+            .at_least(2);
+        let mut allowed = 1000;
+        for _ in 0..50 {
+            allowed = controller.adjust(&AdmissionSample {
+                finished: 1,
+                p90: Duration::from_secs(9),
+                allowed,
+                peak: allowed,
+                capacity: 1000,
+                ..AdmissionSample::default()
+            });
+        }
+        assert_eq!(allowed, 2);
+        assert!(ResponseTarget::new(Duration::ZERO).is_err());
+    }
+}

@@ -1,0 +1,148 @@
+//! What stages tell to the `metrics` facade and to `tracing`. Without these features, nothing.
+
+#[cfg(feature = "metrics")]
+mod reports {
+    use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+
+    /// The metrics of one stage, found once.
+    pub(crate) struct Reports {
+        handled: Counter,
+        failed: Counter,
+        withdrawn: Counter,
+        panics: Counter,
+        waiting: Histogram,
+        service: Histogram,
+        batch: Histogram,
+        queue: Gauge,
+        concurrency: Gauge,
+    }
+
+    impl Reports {
+        pub(crate) fn new(pipeline: &str, stage: &str) -> Self {
+            let labels = [
+                ("pipeline", pipeline.to_owned()),
+                ("stage", stage.to_owned()),
+            ];
+            Self {
+                handled: counter!("stage_events_handled_total", &labels),
+                failed: counter!("stage_events_failed_total", &labels),
+                withdrawn: counter!("stage_events_withdrawn_total", &labels),
+                panics: counter!("stage_panics_total", &labels),
+                waiting: histogram!("stage_waiting_seconds", &labels),
+                service: histogram!("stage_service_seconds", &labels),
+                batch: histogram!("stage_batch_events", &labels),
+                queue: gauge!("stage_queue_length", &labels),
+                concurrency: gauge!("stage_concurrency", &labels),
+            }
+        }
+
+        pub(crate) fn waited(&self, nanoseconds: u64) {
+            self.waiting.record(nanoseconds as f64 * 1e-9);
+        }
+
+        pub(crate) fn batch(&self, batch: &super::BatchReport, left: usize) {
+            self.handled.increment(batch.handled);
+            self.failed.increment(batch.failed);
+            self.withdrawn.increment(batch.withdrawn);
+            self.panics.increment(batch.panics);
+            if batch.events > 0 {
+                let each = batch.busy as f64 * 1e-9 / batch.events as f64;
+                self.service.record_many(each, batch.events as usize);
+                self.batch.record(batch.events as f64);
+            }
+            self.queue.set(left as f64);
+        }
+
+        pub(crate) fn concurrency(&self, handlers: usize) {
+            self.concurrency.set(handlers as f64);
+        }
+    }
+
+    /// The metrics of the pipeline as a whole.
+    pub(crate) struct PipelineReports {
+        accepted: Counter,
+        refused: Counter,
+        response: Histogram,
+    }
+
+    impl PipelineReports {
+        pub(crate) fn new(pipeline: &str) -> Self {
+            let labels = [("pipeline", pipeline.to_owned())];
+            Self {
+                accepted: counter!("pipeline_events_accepted_total", &labels),
+                refused: counter!("pipeline_events_refused_total", &labels),
+                response: histogram!("pipeline_response_seconds", &labels),
+            }
+        }
+
+        pub(crate) fn accepted(&self) {
+            self.accepted.increment(1);
+        }
+
+        pub(crate) fn refused(&self) {
+            self.refused.increment(1);
+        }
+
+        pub(crate) fn response(&self, nanoseconds: u64) {
+            self.response.record(nanoseconds as f64 * 1e-9);
+        }
+    }
+}
+
+#[cfg(not(feature = "metrics"))]
+#[expect(clippy::unused_self, reason = "these stand in for those that report")]
+mod reports {
+    pub(crate) struct Reports;
+
+    impl Reports {
+        pub(crate) fn new(_: &str, _: &str) -> Self {
+            Self
+        }
+
+        pub(crate) fn waited(&self, _: u64) {}
+
+        pub(crate) fn batch(&self, _: &super::BatchReport, _: usize) {}
+
+        pub(crate) fn concurrency(&self, _: usize) {}
+    }
+
+    pub(crate) struct PipelineReports;
+
+    impl PipelineReports {
+        pub(crate) fn new(_: &str) -> Self {
+            Self
+        }
+
+        pub(crate) fn accepted(&self) {}
+
+        pub(crate) fn refused(&self) {}
+
+        pub(crate) fn response(&self, _: u64) {}
+    }
+}
+
+pub(crate) use reports::{PipelineReports, Reports};
+
+/// What a stage did with one batch. Times in nanoseconds.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct BatchReport {
+    /// Events that a handler got.
+    pub(crate) events: u64,
+    pub(crate) handled: u64,
+    pub(crate) failed: u64,
+    pub(crate) withdrawn: u64,
+    pub(crate) panics: u64,
+    pub(crate) busy: u64,
+}
+
+/// Runs the handling of a batch in a span of its own.
+#[cfg(feature = "tracing")]
+pub(crate) fn in_span<R>(stage: &str, events: usize, run: impl FnOnce() -> R) -> R {
+    tracing::debug_span!("stage", name = stage, events).in_scope(run)
+}
+
+/// Runs the handling of a batch.
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn in_span<R>(_: &str, _: usize, run: impl FnOnce() -> R) -> R {
+    run()
+}

@@ -1,0 +1,132 @@
+//! What a caller holds of an event that it has handed in.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use crate::{
+    clock::Clock,
+    envelope::{Record, Slot},
+    error::EventError,
+    protocol::{
+        answer::Answer,
+        phase::{CallOff, Withdrawn},
+    },
+    sync::Arc,
+};
+
+/// The result of one event, to wait for ([`wait`](Self::wait)), to look for ([`try_take`](Self::try_take)) or to await: it is a
+/// future that needs no particular runtime.
+///
+/// Dropping it changes nothing for the event. [`cancel`](Self::cancel) does.
+#[must_use = "an event is handled without its ticket, but nobody learns what came of it"]
+pub struct Ticket<T> {
+    record: Arc<Record<Answer<Result<T, EventError>>>>,
+    clock: Arc<dyn Clock>,
+    number: u64,
+}
+
+impl<T> fmt::Debug for Ticket<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Send + 'static> Ticket<T> {
+    pub(crate) fn new(
+        record: Arc<Record<Answer<Result<T, EventError>>>>,
+        clock: Arc<dyn Clock>,
+        number: u64,
+    ) -> Self {
+        Self {
+            record,
+            clock,
+            number,
+        }
+    }
+
+    /// The event's place in the order of submission, counted from zero.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether there is a result.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.record.slot.is_given()
+    }
+
+    /// Waits for the result.
+    ///
+    /// An event that still waits for a stage when its deadline passes fails at that moment.
+    pub fn wait(self) -> Result<T, EventError> {
+        if self.record.deadline < u64::MAX {
+            let left = Duration::from_nanos(self.record.deadline).saturating_sub(self.clock.now());
+            if let Some(result) = self.record.slot.wait_for(left) {
+                return result;
+            }
+            self.look_at_deadline();
+        }
+        self.record.slot.wait()
+    }
+
+    /// Waits for the result, but no longer than so long; then gives the ticket back.
+    pub fn wait_for(self, time: Duration) -> Result<Result<T, EventError>, Self> {
+        self.record.slot.wait_for(time).ok_or(self)
+    }
+
+    /// The result if it is there, else the ticket.
+    pub fn try_take(self) -> Result<Result<T, EventError>, Self> {
+        self.look_at_deadline();
+        self.record.slot.take().ok_or(self)
+    }
+
+    fn look_at_deadline(&self) {
+        if self.clock.now() >= Duration::from_nanos(self.record.deadline) {
+            let _ = self.record.call_off(Withdrawn::Expired);
+        }
+    }
+
+    /// Cancels the event. If it waits for a stage, it fails at once; if a stage has it, it fails when that is done, unless
+    /// that was the last stage. Whether no further stage will begin with it.
+    pub fn cancel(&self) -> bool {
+        self.record.call_off(Withdrawn::Cancelled) != CallOff::TooLate
+    }
+
+    /// What cancels the event while somebody else waits for the ticket.
+    #[must_use]
+    pub fn canceller(&self) -> Canceller {
+        Canceller(Arc::clone(&self.record) as Arc<Record<dyn Slot>>)
+    }
+}
+
+impl<T: Send + 'static> Future for Ticket<T> {
+    type Output = Result<T, EventError>;
+
+    /// # Panics
+    ///
+    /// Never; but a ticket that has given its result stays pending for ever.
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.look_at_deadline();
+        self.record.slot.poll(context.waker())
+    }
+}
+
+/// Cancels one event; see [`Ticket::canceller`].
+#[derive(Clone, Debug)]
+pub struct Canceller(Arc<Record<dyn Slot>>);
+
+impl Canceller {
+    /// As [`Ticket::cancel`].
+    #[must_use = "the event may have been decided already"]
+    pub fn cancel(&self) -> bool {
+        self.0.call_off(Withdrawn::Cancelled) != CallOff::TooLate
+    }
+}
