@@ -132,7 +132,8 @@ impl<In: Send + 'static, Out: Send + 'static> Builder<In, Out> {
         self
     }
 
-    /// How many events may be inside at a time. Default: as many as all queues take together.
+    /// How many events may be inside at a time. Default: as many as all queues and the handlers of the last
+    /// stage take together.
     pub fn inside(mut self, events: usize) -> Self {
         self.inside = Some(events);
         self
@@ -205,8 +206,12 @@ impl<In: Send + 'static, Out: Send + 'static> Builder<In, Out> {
             .min();
         let own: Vec<_> = lanes.iter().map(|lane| lane.limit).collect();
         let queues = lanes.iter().map(|lane| lane.capacity);
-        let capacity = queues.fold(0_usize, usize::saturating_add);
-        let capacity = self.inside.map_or(capacity, |most| most.min(capacity));
+        // Events that a stage has in its hands have a place in the next queue; behind the last stage there is none.
+        let last = lanes
+            .last()
+            .map_or(0, |lane| lane.limit.saturating_mul(lane.batch));
+        let capacity = queues.fold(last, usize::saturating_add);
+        let capacity = self.inside.unwrap_or(capacity);
 
         let sink = Arc::new(Sink::new(gates[plans.len()]));
         let mut assembly = Assembly {

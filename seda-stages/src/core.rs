@@ -149,14 +149,11 @@ impl Core {
         }
     }
 
-    /// Throws out all events that wait. Those that stages have in their hands are thrown out when they would go on.
-    pub(crate) fn sweep(&self, work: &mut Work) {
-        for (stage, node) in self.nodes.iter().enumerate() {
-            let mut claim = self.board.claim_all(stage);
-            node.discard(&claim, work);
-            node.discard_early(work);
-            self.tell(&mut claim, work);
-            self.board.finish(claim, &mut work.flow);
+    /// Cancels the events that wait and have lower numbers. Those that stages have in their hands are cancelled when they
+    /// would go on.
+    pub(crate) fn sweep(&self, cancelled_before: u64) {
+        for node in &self.nodes {
+            node.cancel(cancelled_before);
         }
     }
 
@@ -238,8 +235,8 @@ impl Core {
                     self.run(&mut claim, worker, &mut work);
                     self.board.next(crew, Some((claim, &mut work.flow)))
                 }
-                Next::Sweep => {
-                    self.sweep(&mut work);
+                Next::Sweep { cancelled_before } => {
+                    self.sweep(cancelled_before);
                     self.board.next(crew, None)
                 }
                 Next::Look => {
@@ -257,19 +254,15 @@ impl Core {
             now: nanoseconds(self.clock.now()),
             ..Work::default()
         };
-        match self.board.try_next(Crew::Shared, None) {
-            Next::Run(mut claim) => {
-                self.run(&mut claim, 0, &mut work);
-                if self.board.finish(claim, &mut work.flow) {
-                    self.sweep(&mut work);
-                }
-                true
-            }
-            _ => {
-                self.control_all();
-                false
-            }
+        let Some(mut claim) = self.board.try_claim(Crew::Shared) else {
+            self.control_all();
+            return false;
+        };
+        self.run(&mut claim, 0, &mut work);
+        if let Some(cancelled_before) = self.board.finish(claim, &mut work.flow) {
+            self.sweep(cancelled_before);
         }
+        true
     }
 
     /// Starts threads, until the pool has so many.

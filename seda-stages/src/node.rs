@@ -34,10 +34,8 @@ pub(crate) trait Accept<T>: Send + Sync {
 pub(crate) trait Run: Send + Sync {
     /// Handles claimed events.
     fn run(&self, claim: &Claim, is_last: bool, work: &mut Work);
-    /// Throws claimed events out, because all are cancelled.
-    fn discard(&self, claim: &Claim, work: &mut Work);
-    /// Throws out those that wait for their turn.
-    fn discard_early(&self, work: &mut Work);
+    /// Cancels the events that wait before it, if they have lower numbers. They stay where they are, but are answered.
+    fn cancel(&self, before: u64);
     fn name(&self) -> &Arc<str>;
     fn early(&self) -> usize;
     fn work(&self) -> StageWork;
@@ -362,28 +360,15 @@ impl<S: Stage, F: Fn() -> S + Send + Sync> Run for Node<S, F> {
         }
     }
 
-    fn discard(&self, claim: &Claim, work: &mut Work) {
-        let mut events = Vec::new();
-        self.queue.take(claim.events, &mut events);
-        lock(&self.work).withdrawn += events.len() as u64;
-        for envelope in events {
-            self.withdraw(envelope.tag, Withdrawn::Cancelled, work);
-        }
-        self.pass_gone(work);
-    }
-
-    fn discard_early(&self, work: &mut Work) {
-        if !self.restores_order {
-            return;
-        }
-        let mut events = Vec::new();
-        self.queue.take_early(&mut events);
-        lock(&self.work).withdrawn += events.len() as u64;
-        for envelope in events {
-            // Its number stays where it is, and leaves in its turn.
-            let numbers = work.gone.len();
-            self.withdraw(envelope.tag, Withdrawn::Cancelled, work);
-            work.gone.truncate(numbers);
+    fn cancel(&self, before: u64) {
+        let mut records = Vec::new();
+        self.queue.look(|envelope| {
+            if envelope.tag.number < before {
+                records.push(Arc::clone(&envelope.tag.record));
+            }
+        });
+        for record in records {
+            let _ = record.call_off(Withdrawn::Cancelled);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::{
     envelope::{Envelope, Record, Slot, Tag},
     error::{Refusal, Refused},
     metrics::{Snapshot, Summary},
-    node::{Accept, Work},
+    node::Accept,
     protocol::{
         answer::Answer,
         board::{self, Patience},
@@ -114,14 +114,10 @@ impl<In: Send + 'static, Out: Send + 'static> Pipeline<In, Out> {
     }
 
     /// Cancels all events that have been accepted up to now. Those that wait fail at once; those that a stage has, when it
-    /// is done with them, unless that was the last stage.
+    /// is done with them, unless that was the last stage. Their places are free again when the stages meet them.
     pub fn cancel_all(&self) {
-        self.core.board.cancel_all();
-        let mut work = Work {
-            now: nanoseconds(self.core.clock.now()),
-            ..Work::default()
-        };
-        self.core.sweep(&mut work);
+        let cancelled_before = self.core.board.cancel_all();
+        self.core.sweep(cancelled_before);
     }
 
     /// Accepts no more events. Those inside go on.
@@ -177,8 +173,7 @@ impl<In, Out> Drop for Pipeline<In, Out> {
             self.core.join();
             return;
         }
-        self.core.board.cancel_all();
-        self.core.sweep(&mut Work::default());
+        self.core.sweep(self.core.board.cancel_all());
         if self.is_stepped {
             while self.core.step() {}
         }

@@ -145,7 +145,7 @@ impl<In, Out, Error> Batch<In, Out, Error> {
 /// ```
 pub fn from_fn<F, In, Out, Error>(
     function: F,
-) -> impl Fn() -> FnStage<F, In, Out, Error> + Send + Sync
+) -> impl Fn() -> FnStage<F, In, Out, Error> + Clone + Send + Sync
 where
     F: FnMut(In) -> Result<Out, Error> + Clone + Send + Sync + 'static,
     In: Send + 'static,

@@ -5,24 +5,33 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use seda_stages::{
-    Batch, BuildError, ManualClock, Pipeline, Refusal, Settings, Stage, from_fn,
-};
+use seda_stages::{Batch, BuildError, ManualClock, Pipeline, Refusal, Settings, Stage, from_fn};
 
 use crate::tools::{Barrier, Sure, assert_complete, same};
 
 #[test]
 fn types_change_from_stage_to_stage() {
     let pipeline = Pipeline::builder()
-        .stage("length", Settings::new(), from_fn(|text: &str| Sure::Ok(text.len())))
-        .stage("text", Settings::new(), from_fn(|length: usize| Sure::Ok(format!("<{length}>"))))
+        .stage(
+            "length",
+            Settings::new(),
+            from_fn(|text: &str| Sure::Ok(text.len())),
+        )
+        .stage(
+            "text",
+            Settings::new(),
+            from_fn(|length: usize| Sure::Ok(format!("<{length}>"))),
+        )
         .workers(2)
         .build()
         .unwrap();
     let tickets: Vec<_> = ["a", "bb", "ccc"]
         .map(|text| pipeline.submit(text).unwrap())
         .into();
-    let results: Vec<_> = tickets.into_iter().map(|ticket| ticket.wait().unwrap()).collect();
+    let results: Vec<_> = tickets
+        .into_iter()
+        .map(|ticket| ticket.wait().unwrap())
+        .collect();
     assert_eq!(results, ["<1>", "<2>", "<3>"]);
     let summary = pipeline.drain();
     assert_eq!((summary.accepted, summary.completed), (3, 3));
@@ -45,7 +54,11 @@ fn order_is_kept_where_it_is_asked_for() {
                 for _ in 0..(number * 7919) % 13 {
                     std::thread::yield_now();
                 }
-                if number % 5 == 3 { Err("every fifth") } else { Ok(number) }
+                if number % 5 == 3 {
+                    Err("every fifth")
+                } else {
+                    Ok(number)
+                }
             });
             let settings = || Settings::new().queue(4).batch(batch);
             let pipeline = Pipeline::builder()
@@ -86,7 +99,9 @@ fn restored_order_holds_for_tickets_and_for_the_next_stage() {
         .workers(3)
         .build()
         .unwrap();
-    let tickets: Vec<_> = (0..20).map(|number| pipeline.submit(number).unwrap()).collect();
+    let tickets: Vec<_> = (0..20)
+        .map(|number| pipeline.submit(number).unwrap())
+        .collect();
     while pipeline.snapshot().early < 19 {
         std::thread::yield_now();
     }
@@ -202,8 +217,16 @@ fn no_more_handlers_run_than_are_allowed() {
     };
     let pipeline = Pipeline::builder()
         .stage("two", Settings::new().concurrency(2), count(&gauges[0]))
-        .stage("strict", Settings::new().in_order().concurrency(7), count(&gauges[1]))
-        .stage("own", Settings::new().own_threads().concurrency(3), count(&gauges[2]))
+        .stage(
+            "strict",
+            Settings::new().in_order().concurrency(7),
+            count(&gauges[1]),
+        )
+        .stage(
+            "own",
+            Settings::new().own_threads().concurrency(3),
+            count(&gauges[2]),
+        )
         .workers(6)
         .build()
         .unwrap();
@@ -288,13 +311,18 @@ fn batches_are_as_large_as_they_may_be() {
         .stepped()
         .build()
         .unwrap();
-    let tickets: Vec<_> = (0..10).map(|event| pipeline.submit(event).unwrap()).collect();
+    let tickets: Vec<_> = (0..10)
+        .map(|event| pipeline.submit(event).unwrap())
+        .collect();
     while pipeline.step() {}
     assert_eq!(*sizes.lock().unwrap(), [4, 4, 2]);
     let results = tickets.into_iter().map(|ticket| ticket.wait().unwrap());
     assert_eq!(results.collect::<Vec<_>>(), (0..10).collect::<Vec<_>>());
     let stage = &pipeline.snapshot().stages[0];
-    assert_eq!((stage.work.batches.count(), stage.work.batches.sum()), (3, 10));
+    assert_eq!(
+        (stage.work.batches.count(), stage.work.batches.sum()),
+        (3, 10)
+    );
 }
 
 #[test]
@@ -329,10 +357,19 @@ fn what_cannot_be_built_says_why() {
         assert!(matches!(built, Err(BuildError::Zero { of, .. }) if of == "a"));
     }
     let builder = || Pipeline::builder().stage("a", Settings::new(), stage());
-    assert!(matches!(builder().inside(0).build(), Err(BuildError::Zero { .. })));
-    assert!(matches!(builder().workers(0).build(), Err(BuildError::NoWorker)));
+    assert!(matches!(
+        builder().inside(0).build(),
+        Err(BuildError::Zero { .. })
+    ));
+    assert!(matches!(
+        builder().workers(0).build(),
+        Err(BuildError::NoWorker)
+    ));
     let own = Settings::new().own_threads();
-    let alone = Pipeline::builder().stage("a", own, stage()).workers(0).build();
+    let alone = Pipeline::builder()
+        .stage("a", own, stage())
+        .workers(0)
+        .build();
     assert_eq!(alone.unwrap().submit(1).unwrap().wait().unwrap(), 1);
 }
 

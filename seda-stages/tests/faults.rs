@@ -8,9 +8,7 @@ use std::{
     },
 };
 
-use seda_stages::{
-    Batch, EventErrorKind, Pipeline, Restart, Settings, Stage, from_fn,
-};
+use seda_stages::{Batch, EventErrorKind, Pipeline, Restart, Settings, Stage, from_fn};
 
 use crate::tools::{assert_complete, same};
 
@@ -36,7 +34,9 @@ fn an_event_that_fails_names_the_stage_and_others_go_on() {
             .workers(2)
             .build()
             .unwrap();
-        let tickets: Vec<_> = (0..100).map(|number| pipeline.submit(number).unwrap()).collect();
+        let tickets: Vec<_> = (0..100)
+            .map(|number| pipeline.submit(number).unwrap())
+            .collect();
         for (number, ticket) in (0..).zip(tickets) {
             let result = ticket.wait();
             match number % 10 {
@@ -49,7 +49,10 @@ fn an_event_that_fails_names_the_stage_and_others_go_on() {
                 }
                 7 => {
                     let error = result.unwrap_err();
-                    assert_eq!(error.to_string(), format!("stage picky: panicked: number {number}"));
+                    assert_eq!(
+                        error.to_string(),
+                        format!("stage picky: panicked: number {number}")
+                    );
                 }
                 _ => assert_eq!(result.unwrap(), number),
             }
@@ -93,7 +96,9 @@ fn a_stage_that_panics_too_often_stops() {
         .stepped()
         .build()
         .unwrap();
-    let tickets: Vec<_> = (0..30).map(|number| pipeline.submit(number).unwrap()).collect();
+    let tickets: Vec<_> = (0..30)
+        .map(|number| pipeline.submit(number).unwrap())
+        .collect();
     while pipeline.step() {}
     for (number, ticket) in (0..).zip(tickets) {
         let result = ticket.wait();
@@ -160,7 +165,9 @@ fn whatever_a_batch_handler_does_every_event_is_answered() {
             .stepped()
             .build()
             .unwrap();
-        let tickets: Vec<_> = (0..4).map(|number| pipeline.submit(number).unwrap()).collect();
+        let tickets: Vec<_> = (0..4)
+            .map(|number| pipeline.submit(number).unwrap())
+            .collect();
         assert_complete(pipeline.drain());
         let results = tickets.into_iter().map(|ticket| match ticket.wait() {
             Ok(_) => 'o',
@@ -188,7 +195,9 @@ fn a_factory_that_panics_fails_the_events() {
         .workers(2)
         .build()
         .unwrap();
-    let tickets: Vec<_> = (0..10).map(|number| pipeline.submit(number).unwrap()).collect();
+    let tickets: Vec<_> = (0..10)
+        .map(|number| pipeline.submit(number).unwrap())
+        .collect();
     for ticket in tickets {
         let error = ticket.wait().unwrap_err();
         assert_eq!(error.to_string(), "stage none: panicked: no handler");

@@ -6,23 +6,24 @@ use crate::settings::Knob;
 /// Looks for the smallest batches that keep throughput high, because small ones have the lowest latency.
 ///
 /// After the batching controller of Welsh, Culler and Brewer (SOSP 2001), 4.2: begin with the largest, shrink as long as
-/// throughput stays, grow when it falls. Throughput here is events for each second that handlers were busy, which does not
-/// depend on how many events arrive.
+/// throughput stays, grow when it falls, and begin again when throughput changes by itself. Throughput here is events for each
+/// second that handlers were busy, which does not depend on how many events arrive.
 #[derive(Clone, Debug)]
 pub struct SmallestBatch {
     most: usize,
     tolerance: f64,
-    /// The best throughput known. It fades, because the best of an hour ago says little.
+    /// The best throughput since the beginning of the search.
     best: f64,
-    /// A size that was too small, and for how many samples that is to be believed.
+    /// The largest size that was too small.
     too_small: usize,
-    believed: u32,
+    /// The throughput at which the search ended.
+    settled: Option<f64>,
+    /// How often in a row it was another one since.
+    strange: u32,
 }
 
-/// How much of the best throughput is forgotten with each sample.
-const FADING: f64 = 0.995;
-/// For how many samples a size that was too small is not tried again.
-const BELIEVED: u32 = 100;
+/// By what share throughput has to change, and how often in a row, for the search to begin again.
+const CHANGE: (f64, u32) = (0.3, 3);
 
 impl SmallestBatch {
     /// Between one event and `most`, beginning with `most`.
@@ -33,7 +34,8 @@ impl SmallestBatch {
             tolerance: 0.1,
             best: 0.0,
             too_small: 0,
-            believed: 0,
+            settled: None,
+            strange: 0,
         }
     }
 
@@ -59,19 +61,28 @@ impl Controller for SmallestBatch {
         if sample.batches == 0 || sample.busy.is_zero() || !is_full {
             return now;
         }
-        self.believed = self.believed.saturating_sub(1);
-        if self.believed == 0 {
-            self.too_small = 0;
-        }
         let rate = sample.events as f64 / sample.busy.as_secs_f64();
-        self.best = (self.best * FADING).max(rate);
-        let step = now.div_ceil(8);
-        if rate < self.best * (1.0 - self.tolerance) {
-            self.too_small = now;
-            self.believed = BELIEVED;
-            return (now + step).min(self.most);
+        if let Some(settled) = self.settled {
+            let is_strange = (rate - settled).abs() > CHANGE.0 * settled;
+            self.strange = if is_strange { self.strange + 1 } else { 0 };
+            if self.strange < CHANGE.1 {
+                return now;
+            }
+            *self = Self::up_to(self.most).tolerance(self.tolerance);
+            return self.most;
         }
-        now.saturating_sub(step).max(self.too_small + 1).min(now)
+        self.best = self.best.max(rate);
+        let step = now.div_ceil(8);
+        let next = if rate < self.best * (1.0 - self.tolerance) {
+            self.too_small = self.too_small.max(now);
+            (now + step).min(self.most)
+        } else {
+            now.saturating_sub(step).max(self.too_small + 1).min(now)
+        };
+        if next == now {
+            self.settled = Some(rate);
+        }
+        next
     }
 }
 
@@ -82,33 +93,30 @@ mod tests {
     use super::*;
 
     /// What the size comes to, for batches that cost `fixed` and `each` microseconds.
-    fn settles(most: usize, fixed: f64, each: f64) -> usize {
-        let mut controller = SmallestBatch::up_to(most);
-        let mut batch = most;
+    fn settles(controller: &mut SmallestBatch, batch: &mut usize, fixed: f64, each: f64) {
         for _ in 0..200 {
             let batches = 100;
-            let time = batches as f64 * (fixed + each * batch as f64);
-            batch = controller.adjust(&StageSample {
-                batch,
+            let time = batches as f64 * (fixed + each * *batch as f64);
+            *batch = controller.adjust(&StageSample {
+                batch: *batch,
                 batches,
-                events: batches * batch as u64,
+                events: batches * *batch as u64,
                 busy: Duration::from_secs_f64(time * 1e-6),
                 ..StageSample::default()
             });
         }
-        batch
     }
 
     #[test]
-    fn batches_shrink_to_one_where_they_do_not_help() {
-        assert_eq!(settles(64, 0.0, 10.0), 1);
-    }
-
-    #[test]
-    fn batches_stay_where_they_help() {
-        // With 10 us a batch and 1 us an event, 90 % of the best is at about 44 of 64.
-        let size = settles(64, 10.0, 1.0);
-        assert!((30..=50).contains(&size), "{size}");
+    fn batches_are_as_small_as_throughput_allows() {
+        let (mut controller, mut batch) = (SmallestBatch::up_to(64), 64);
+        settles(&mut controller, &mut batch, 0.0, 10.0);
+        assert_eq!(batch, 1, "batches do not help");
+        // With 40 us a batch and 1 us an event, 90 % of the best is at about 50 of 64.
+        settles(&mut controller, &mut batch, 40.0, 1.0);
+        assert!((45..=55).contains(&batch), "{batch}");
+        settles(&mut controller, &mut batch, 0.0, 10.0);
+        assert_eq!(batch, 1, "batches do not help any more");
     }
 
     #[test]

@@ -34,7 +34,10 @@ pub enum Next {
     /// Handle these.
     Run(Claim),
     /// Events were cancelled while the worker had some: look for more of them.
-    Sweep,
+    Sweep {
+        /// Those with lower numbers.
+        cancelled_before: u64,
+    },
     /// A stage has work and no free hand: see whether its controller gives it more.
     Look,
     /// End.
@@ -95,6 +98,7 @@ impl Board {
                     self.work[crew].notify_one();
                 }
             }
+            self.call_watch(state);
         }
         if state.may_enter().is_ok() || state.is_closed {
             if state.waiting > 0 && !cfg!(mutant = "silent_room") {
@@ -107,6 +111,19 @@ impl Board {
             return std::mem::take(&mut state.callers);
         }
         Vec::new()
+    }
+
+    /// If a stage is starved, somebody should sleep with an eye on it. Where all work, one will come by.
+    fn call_watch(&self, state: &mut State) {
+        if state.look.is_none() || !state.needs_watch() {
+            return;
+        }
+        let is_coming = state.crews.iter().any(|crew| crew.called > 0);
+        let sleeper = state.crews.iter().position(|crew| crew.asleep > 0);
+        if let (false, Some(crew)) = (is_coming, sleeper) {
+            state.crews[crew].called += 1;
+            self.work[crew].notify_one();
+        }
     }
 
     /// Accepts an event, if there is room for it or will be in time. `put` gets its number and adds it to the first queue,
@@ -174,10 +191,11 @@ impl Board {
         loop {
             if sweeps {
                 // Then others wake up here, too.
+                let cancelled_before = state.cancelled_before;
                 let callers = self.wake(&mut state);
                 drop(state);
                 callers.into_iter().for_each(Waker::wake);
-                return Next::Sweep;
+                return Next::Sweep { cancelled_before };
             }
             let next = state.claim(crew);
             let callers = self.wake(&mut state);
@@ -194,10 +212,13 @@ impl Board {
             }
             let condvar = &self.work[crew.index()];
             state.crews[crew.index()].asleep += 1;
-            let look = state.look.filter(|_| state.is_starved());
             let mut is_late = false;
-            match look {
-                Some(time) => (state, is_late) = wait_for(condvar, state, time),
+            match state.look.filter(|_| state.needs_watch()) {
+                Some(time) => {
+                    state.is_watched = true;
+                    (state, is_late) = wait_for(condvar, state, time);
+                    state.is_watched = false;
+                }
                 None => state = wait(condvar, state),
             }
             let crewmen = &mut state.crews[crew.index()];
@@ -209,18 +230,17 @@ impl Board {
         }
     }
 
-    /// As [`next`](Self::next), for who does not sleep: `Look` if there is nothing to do.
-    pub fn try_next(&self, crew: Crew, finished: Option<(Claim, &mut Flow)>) -> Next {
-        self.change(|state| {
-            if finished.is_some_and(|(claim, flow)| state.finish(claim, flow)) {
-                return Next::Sweep;
-            }
-            match state.claim(crew) {
-                Some(claim) => Next::Run(claim),
-                None if state.is_over() => Next::Over,
-                None => Next::Look,
-            }
-        })
+    /// Takes a batch, if there is one at once.
+    #[must_use]
+    pub fn try_claim(&self, crew: Crew) -> Option<Claim> {
+        self.change(|state| state.claim(crew))
+    }
+
+    /// Ends a claim, for who does not go on working. If events have been cancelled since it was made, gives back the first
+    /// number that is not: there may be more to be told.
+    #[must_use]
+    pub fn finish(&self, claim: Claim, flow: &mut Flow) -> Option<u64> {
+        self.change(|state| state.finish(claim, flow).then_some(state.cancelled_before))
     }
 
     /// Enters what has become of claimed events while their handler still counts as running.
@@ -228,21 +248,13 @@ impl Board {
         self.change(|state| state.settle(claim, flow));
     }
 
-    /// Ends a claim, for who does not go on working. Whether events have been cancelled since it was made.
-    pub fn finish(&self, claim: Claim, flow: &mut Flow) -> bool {
-        self.change(|state| state.finish(claim, flow))
-    }
-
-    /// Takes all events that wait before a stage, whatever its limits, to throw them out.
-    #[must_use]
-    pub fn claim_all(&self, stage: usize) -> Claim {
-        lock(&self.state).claim_all(stage)
-    }
-
-    /// Cancels all events that have been accepted up to now. Who has some of them in its hands is told when it asks what
-    /// to do next; those that wait are to be swept out.
-    pub fn cancel_all(&self) {
-        self.change(|state| state.cancelled_before = state.entered);
+    /// Cancels all events that have been accepted up to now, and gives back the first number that is not. Those that wait
+    /// are to be told; who has some in its hands is told to look for more when it asks what to do next.
+    pub fn cancel_all(&self) -> u64 {
+        self.change(|state| {
+            state.cancelled_before = state.entered;
+            state.entered
+        })
     }
 
     /// Sets what the controllers of a stage say: how many handlers at a time, how many events a batch.

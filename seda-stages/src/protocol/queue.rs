@@ -78,16 +78,17 @@ impl<T: Numbered> Queue<T> {
         into.extend(state.events.drain(..count));
     }
 
-    /// Takes out what waits for its turn; the places count as left.
-    pub fn take_early(&self, into: &mut Vec<T>) {
-        if let Some(gate) = &mut lock(&self.state).gate {
-            gate.empty(|event| into.push(event));
-        }
+    /// Looks at all events, those that wait for their turn among them.
+    pub fn look(&self, look: impl FnMut(&T)) {
+        let state = lock(&self.state);
+        let early = state.gate.iter().flat_map(Gate::waiting);
+        state.events.iter().chain(early).for_each(look);
     }
 
     /// How many wait for their turn, and do not count as in the queue.
     #[must_use]
     pub fn early(&self) -> usize {
-        lock(&self.state).gate.as_ref().map_or(0, Gate::waiting)
+        let state = lock(&self.state);
+        state.gate.iter().flat_map(Gate::waiting).count()
     }
 }

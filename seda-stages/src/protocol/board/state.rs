@@ -62,8 +62,6 @@ pub struct Claim {
     pub cancelled_before: u64,
     /// How many events stay in the queue.
     pub left: usize,
-    /// Whether a handler counts as running for it.
-    is_running: bool,
 }
 
 /// How many events have left, and how.
@@ -136,7 +134,9 @@ pub(super) struct State {
     /// Threads that wait for room, and others who want to be called.
     pub(super) waiting: usize,
     pub(super) callers: Vec<Waker>,
+    /// How often a sleeper looks at stages that are starved, and whether one does.
     pub(super) look: Option<Duration>,
+    pub(super) is_watched: bool,
     pub(super) refused: [u64; 3],
     outcomes: Outcomes,
 }
@@ -169,6 +169,7 @@ impl State {
             waiting: 0,
             callers: Vec::new(),
             look,
+            is_watched: false,
             refused: [0; 3],
             outcomes: Outcomes::default(),
         }
@@ -251,21 +252,7 @@ impl State {
             reserved,
             cancelled_before: self.cancelled_before,
             left,
-            is_running: true,
         })
-    }
-
-    pub(super) fn claim_all(&mut self, stage: usize) -> Claim {
-        let events = std::mem::take(&mut self.lanes[stage].queued);
-        self.running += 1;
-        Claim {
-            stage,
-            events,
-            reserved: 0,
-            cancelled_before: self.cancelled_before,
-            left: 0,
-            is_running: false,
-        }
     }
 
     pub(super) fn settle(&mut self, claim: &mut Claim, flow: &mut Flow) {
@@ -287,15 +274,15 @@ impl State {
     pub(super) fn finish(&mut self, mut claim: Claim, flow: &mut Flow) -> bool {
         self.settle(&mut claim, flow);
         let lane = &mut self.lanes[claim.stage];
-        lane.running -= usize::from(claim.is_running && !cfg!(mutant = "limit_ignored"));
+        lane.running -= usize::from(!cfg!(mutant = "limit_ignored"));
         self.running -= 1;
         claim.cancelled_before < self.cancelled_before && !cfg!(mutant = "no_second_sweep")
     }
 
-    /// Whether a stage has work that only its controller can help with.
-    pub(super) fn is_starved(&self) -> bool {
+    /// Whether a stage has work that only its controller can help with, and nobody watches it.
+    pub(super) fn needs_watch(&self) -> bool {
         let mut lanes = self.lanes.iter();
-        lanes.any(|lane| lane.queued > 0 && lane.running >= lane.limit)
+        !self.is_watched && lanes.any(|lane| lane.queued > 0 && lane.running >= lane.limit)
     }
 }
 

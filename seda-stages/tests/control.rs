@@ -1,0 +1,200 @@
+//! Controllers, in pipelines whose clock the test moves.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use seda_stages::{
+    Admission, AdmissionSample, Controller, Knob, ManualClock, Pipeline, QueueThreads, Refusal,
+    ResponseTarget, Settings, SmallestBatch, StageSample, from_fn,
+};
+
+use crate::tools::{Barrier, Sure, assert_complete, same};
+
+/// Remembers what it is shown, and says what it is told to say.
+#[derive(Clone, Default)]
+struct Says(Arc<Mutex<(usize, Vec<StageSample>)>>);
+
+impl Controller for Says {
+    fn adjust(&mut self, sample: &StageSample) -> usize {
+        let (answer, samples) = &mut *self.0.lock().unwrap();
+        samples.push(sample.clone());
+        assert!(*answer < 100, "too much");
+        *answer
+    }
+}
+
+#[test]
+fn controllers_see_what_a_stage_did_and_set_its_numbers() {
+    let clock = ManualClock::new();
+    let (batch, concurrency) = (Says::default(), Says::default());
+    batch.0.lock().unwrap().0 = 5;
+    concurrency.0.lock().unwrap().0 = 3;
+    let slow = {
+        let clock = clock.clone();
+        from_fn(move |event: u32| {
+            clock.advance(Duration::from_millis(10));
+            Sure::Ok(event)
+        })
+    };
+    let settings = Settings::new()
+        .batch(Knob::controlled(2, batch.clone()))
+        .concurrency(Knob::controlled(1, concurrency.clone()))
+        .control_every(Duration::from_millis(35));
+    let pipeline = Pipeline::builder()
+        .stage("slow", settings, slow)
+        .clock(clock)
+        .stepped()
+        .build()
+        .unwrap();
+    for event in 0..10 {
+        drop(pipeline.submit(event).unwrap());
+    }
+    assert!(pipeline.step());
+    assert!(batch.0.lock().unwrap().1.is_empty(), "it is not time");
+    assert!(pipeline.step());
+    let sample = batch.0.lock().unwrap().1[0].clone();
+    assert_eq!(sample.elapsed, Duration::from_millis(40));
+    assert_eq!(sample.busy, Duration::from_millis(40));
+    assert_eq!((sample.events, sample.batches), (4, 2));
+    assert_eq!((sample.queue_length, sample.batch), (6, 2));
+    assert_eq!(concurrency.0.lock().unwrap().1.len(), 1);
+    let stage = &pipeline.snapshot().stages[0];
+    assert_eq!((stage.batch, stage.concurrency), (5, 3));
+    // A controller that panics is not asked again.
+    batch.0.lock().unwrap().0 = 100;
+    while pipeline.step() {}
+    assert_eq!(pipeline.snapshot().stages[0].batch, 5);
+    assert_complete(pipeline.drain());
+}
+
+#[test]
+fn batches_shrink_in_a_running_stage() {
+    let clock = ManualClock::new();
+    let slow = {
+        let clock = clock.clone();
+        from_fn(move |event: u32| {
+            clock.advance(Duration::from_millis(1));
+            Sure::Ok(event)
+        })
+    };
+    let settings = Settings::new().queue(1000).batch(SmallestBatch::up_to(32));
+    let pipeline = Pipeline::builder()
+        .stage("slow", settings, slow)
+        .clock(clock)
+        .stepped()
+        .build()
+        .unwrap();
+    for event in 0..20_000 {
+        drop(pipeline.submit(event).unwrap());
+    }
+    assert_eq!(pipeline.snapshot().stages[0].batch, 1);
+    assert_complete(pipeline.drain());
+}
+
+/// Threads are added although no handler of the stage ever ends, while somebody else submits or sleeps.
+#[test]
+fn a_stalled_stage_gets_more_threads() {
+    let barrier = Barrier::default();
+    let hold = {
+        let barrier = barrier.clone();
+        from_fn(move |event: u32| {
+            barrier.pass();
+            Sure::Ok(event)
+        })
+    };
+    let every = Duration::from_millis(1);
+    let settings = Settings::new()
+        .own_threads()
+        .concurrency(QueueThreads::new(1, 4).threshold(2))
+        .control_every(every);
+    let pipeline = Pipeline::builder()
+        .stage("same", Settings::new(), from_fn(same::<u32>))
+        .stage("hold", settings, hold)
+        .workers(1)
+        .build()
+        .unwrap();
+    for event in 0..20 {
+        drop(pipeline.submit(event).unwrap());
+    }
+    barrier.wait_for(4);
+    assert_eq!(pipeline.snapshot().stages[1].concurrency, 4);
+    barrier.open();
+    assert_eq!(pipeline.drain().completed, 20);
+}
+
+/// Arrivals at three times what one server can do: the response time comes to the target, and the server never idles.
+#[test]
+fn admission_keeps_the_response_time_and_the_throughput() {
+    let clock = ManualClock::new();
+    let slow = {
+        let clock = clock.clone();
+        from_fn(move |event: u32| {
+            clock.advance(Duration::from_millis(1));
+            Sure::Ok(event)
+        })
+    };
+    let target = Duration::from_millis(50);
+    let pipeline = Pipeline::builder()
+        .stage("slow", Settings::new().queue(1000), slow)
+        .admission(ResponseTarget::new(target).unwrap())
+        .clock(clock)
+        .stepped()
+        .build()
+        .unwrap();
+    let mut responses = Vec::new();
+    let (mut inside, mut refused) = (std::collections::VecDeque::new(), 0);
+    for round in 0..20_000_u32 {
+        for event in 0..3 {
+            match pipeline.try_submit(event) {
+                Ok(ticket) => inside.push_back((round, ticket)),
+                Err(error) => {
+                    assert!(matches!(error.reason, Refusal::Full | Refusal::Overloaded));
+                    refused += 1;
+                }
+            }
+        }
+        assert!(pipeline.step(), "there is always something to do");
+        let (submitted, ticket) = inside.pop_front().unwrap();
+        ticket.try_take().unwrap().unwrap();
+        if round > 10_000 {
+            // Each round takes a millisecond.
+            responses.push(round + 1 - submitted);
+        }
+    }
+    responses.sort_unstable();
+    let p90 = responses[responses.len() * 9 / 10];
+    assert!((25..=55).contains(&p90), "{p90} ms");
+    let snapshot = pipeline.snapshot();
+    assert_eq!(snapshot.completed, 20_000);
+    assert_eq!(snapshot.refused.full + snapshot.refused.overloaded, refused);
+    assert!(snapshot.refused.overloaded > 30_000);
+}
+
+#[test]
+fn your_own_admission_counts() {
+    struct Two;
+    impl Admission for Two {
+        fn adjust(&mut self, sample: &AdmissionSample) -> usize {
+            assert!(sample.finished >= 100);
+            2
+        }
+    }
+    let pipeline = Pipeline::builder()
+        .stage("same", Settings::new(), from_fn(same::<u32>))
+        .admission(Two)
+        .inside(100)
+        .stepped()
+        .build()
+        .unwrap();
+    for event in 0..200 {
+        drop(pipeline.submit(event).unwrap());
+    }
+    while pipeline.step() {}
+    assert_eq!(pipeline.snapshot().allowed, 2);
+    let tickets = [(); 2].map(|()| pipeline.try_submit(0).unwrap());
+    let refused = pipeline.try_submit(0).unwrap_err();
+    assert_eq!(refused.reason, Refusal::Overloaded);
+    drop(tickets);
+}

@@ -1,0 +1,128 @@
+//! What a pipeline tells of itself.
+
+use std::time::Duration;
+
+use seda_stages::{ManualClock, Pipeline, Settings, from_fn};
+use serde_json::Value;
+
+use crate::tools::{Sure, same};
+
+/// A pipeline whose second stage takes a millisecond an event, after ten events.
+fn measured() -> Pipeline<u32, u32> {
+    let clock = ManualClock::new();
+    let slow = {
+        let clock = clock.clone();
+        from_fn(move |event: u32| {
+            clock.advance(Duration::from_millis(1));
+            Sure::Ok(event)
+        })
+    };
+    let pipeline = Pipeline::builder()
+        .stage(
+            "quick \"one\"",
+            Settings::new().batch(10),
+            from_fn(same::<u32>),
+        )
+        .stage("slow", Settings::new().batch(2), slow)
+        .clock(clock)
+        .timeline(4)
+        .name("measured")
+        .stepped()
+        .build()
+        .unwrap();
+    for event in 0..10 {
+        drop(pipeline.submit(event).unwrap());
+    }
+    while pipeline.step() {}
+    pipeline
+}
+
+#[test]
+fn a_snapshot_has_the_numbers() {
+    let snapshot = measured().snapshot();
+    assert_eq!(
+        (snapshot.accepted, snapshot.completed, snapshot.inside),
+        (10, 10, 0)
+    );
+    let [quick, slow] = &snapshot.stages[..] else {
+        panic!("there are two");
+    };
+    assert_eq!((&*slow.name, slow.work.handled), ("slow", 10));
+    assert_eq!(
+        (quick.work.batches.count(), slow.work.batches.count()),
+        (1, 5)
+    );
+    // The last two wait for eight milliseconds, and each pair takes two.
+    let near = |time: Duration, expected: u64| {
+        let expected = Duration::from_millis(expected);
+        assert!(
+            time >= expected && time <= expected.mul_f64(1.07),
+            "{time:?}"
+        );
+    };
+    near(slow.work.waiting.quantile_time(1.0), 8);
+    near(slow.work.service.quantile_time(0.5), 1);
+    near(snapshot.response.quantile_time(0.9), 10);
+    assert_eq!(quick.work.service.largest(), 0);
+}
+
+#[test]
+fn a_timeline_is_a_trace_that_viewers_read() {
+    let pipeline = measured();
+    let timeline = pipeline.timeline().unwrap();
+    assert_eq!((timeline.slices().len(), timeline.forgotten()), (4, 2));
+    let mut written = Vec::new();
+    timeline.write_chrome_trace(&mut written).unwrap();
+    let trace: Value = serde_json::from_slice(&written).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    let slices: Vec<_> = events.iter().filter(|event| event["ph"] == "X").collect();
+    assert_eq!(slices.len(), 4);
+    assert!(slices.iter().all(|slice| slice["name"] == "slow"));
+    assert_eq!(
+        (&slices[0]["ts"], &slices[0]["dur"]),
+        (&2000.0.into(), &2000.0.into())
+    );
+    assert_eq!(slices[0]["args"]["events"], 2);
+    let queue: Vec<_> = events.iter().filter(|event| event["ph"] == "C").collect();
+    let lengths: Vec<_> = queue
+        .iter()
+        .map(|event| event["args"]["events"].as_u64())
+        .collect();
+    assert_eq!(lengths, [Some(6), Some(4), Some(2), Some(0)]);
+    let names = events.iter().filter(|event| event["name"] == "thread_name");
+    assert_eq!(names.count(), 1);
+}
+
+#[test]
+fn names_are_escaped() {
+    let pipeline = Pipeline::builder()
+        .stage("a \"b\"\n\\c", Settings::new(), from_fn(same::<u32>))
+        .timeline(10)
+        .stepped()
+        .build()
+        .unwrap();
+    drop(pipeline.submit(1).unwrap());
+    assert!(pipeline.step());
+    let mut written = Vec::new();
+    let timeline = pipeline.timeline().unwrap();
+    timeline.write_chrome_trace(&mut written).unwrap();
+    let trace: Value = serde_json::from_slice(&written).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    assert!(events.iter().any(|event| event["name"] == "a \"b\"\n\\c"));
+}
+
+#[cfg(feature = "metrics")]
+#[test]
+fn an_exporter_sees_the_same_numbers() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    metrics::with_local_recorder(&recorder, || drop(measured()));
+    let text = handle.render();
+    let has = |line: &str| assert!(text.contains(line), "{line} in\n{text}");
+    has("stage_events_handled_total{pipeline=\"measured\",stage=\"slow\"} 10");
+    has("stage_batch_events_count{pipeline=\"measured\",stage=\"slow\"} 5");
+    has("stage_waiting_seconds_count{pipeline=\"measured\",stage=\"slow\"} 10");
+    has("stage_queue_length{pipeline=\"measured\",stage=\"slow\"} 0");
+    has("pipeline_events_accepted_total{pipeline=\"measured\"} 10");
+    has("pipeline_response_seconds_count{pipeline=\"measured\"} 10");
+}
