@@ -36,7 +36,7 @@ fn pipeline(workers: usize) -> Pipeline<u32, u32> {
 
 #[test]
 fn results_come_in_order_and_all_of_them() {
-    explore(2, || {
+    explore(3, || {
         let pipeline = pipeline(2);
         let tickets = [1, 2].map(|event| pipeline.submit(event).expect("it is open"));
         for (event, ticket) in [1, 2].into_iter().zip(tickets) {
@@ -49,7 +49,7 @@ fn results_come_in_order_and_all_of_them() {
 /// One event is cancelled while it goes through: it has a result, or was cancelled, and the other one has a result.
 #[test]
 fn cancellation_of_one() {
-    explore(2, || {
+    explore(3, || {
         let pipeline = pipeline(1);
         let first = pipeline.submit(1).expect("it is open");
         let second = pipeline.submit(2).expect("it is open");
@@ -70,7 +70,7 @@ fn cancellation_of_one() {
 /// Aborted at any moment: every ticket is answered, and the books are right.
 #[test]
 fn abort_accounts_for_everything() {
-    explore(2, || {
+    explore(3, || {
         let pipeline = pipeline(1);
         let tickets = [1, 2].map(|event| pipeline.submit(event).expect("it is open"));
         let summary = pipeline.abort();
@@ -84,7 +84,7 @@ fn abort_accounts_for_everything() {
 /// Results of side-by-side handlers leave in order, each told before the next.
 #[test]
 fn restored_order_is_told_in_order() {
-    explore(2, || {
+    explore(3, || {
         let pipeline = Pipeline::builder()
             .stage(
                 "restored",
