@@ -59,7 +59,7 @@ impl<In, Out> fmt::Debug for Builder<In, Out> {
     }
 }
 
-impl<In: Send + 'static> Builder<In, In> {
+impl<T: Send + 'static> Builder<T, T> {
     pub(crate) fn new() -> Self {
         Self {
             stages: Vec::new(),
@@ -78,6 +78,7 @@ impl<In: Send + 'static> Builder<In, In> {
 impl<In: Send + 'static, Out: Send + 'static> Builder<In, Out> {
     /// Adds a stage, which takes what the one before makes. `make` makes its handlers, when they are first needed and after
     /// panics.
+    #[expect(clippy::missing_panics_doc, reason = "every stage has its plan")]
     pub fn stage<S, F>(
         mut self,
         name: impl Into<String>,

@@ -206,7 +206,7 @@ impl Core {
         if finished < ADMISSION_EVENTS && elapsed < ADMISSION_TIME {
             return;
         }
-        let allowed = self.board.look(|lanes| lanes.window()).min(self.capacity);
+        let allowed = self.board.window().min(self.capacity);
         if finished < allowed as u64 && elapsed < ADMISSION_TIME {
             return;
         }

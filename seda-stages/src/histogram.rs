@@ -36,6 +36,12 @@ const fn upper_end(bucket: usize) -> u64 {
     ((step + 1) << shift) - 1
 }
 
+/// Rounded up.
+#[expect(clippy::cast_sign_loss, reason = "it is a count")]
+pub(crate) fn whole(count: f64) -> u64 {
+    count.ceil() as u64
+}
+
 impl Histogram {
     pub(crate) fn new() -> Self {
         Self {
@@ -88,7 +94,7 @@ impl Histogram {
     /// The value that this share of all does not exceed, at most 6 % too high; zero if there were none.
     #[must_use]
     pub fn quantile(&self, share: f64) -> u64 {
-        let rank = (share.clamp(0.0, 1.0) * self.count as f64).ceil() as u64;
+        let rank = whole(share.clamp(0.0, 1.0) * self.count as f64);
         let mut seen = 0;
         for (bucket, count) in self.counts.iter().enumerate() {
             seen += count;
@@ -115,7 +121,7 @@ impl fmt::Debug for Histogram {
             .field("p90", &self.quantile(0.9))
             .field("p99", &self.quantile(0.99))
             .field("largest", &self.largest)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -136,7 +142,7 @@ mod tests {
                 histogram.record(*value, 1);
             }
             values.sort_unstable();
-            let rank = (share * values.len() as f64).ceil() as usize;
+            let rank = usize::try_from(whole(share * values.len() as f64)).expect("it is small");
             let exact = values[rank.max(1) - 1];
             let found = histogram.quantile(share);
             prop_assert!(found >= exact && found - exact <= exact / 16, "{found} for {exact}");

@@ -182,24 +182,29 @@ impl<S: Stage, F> Node<S, F> {
         }
     }
 
-    /// Takes the claimed events, but for those that have been called off.
+    /// Takes the claimed events, but for those that have been called off. How many these were.
     fn take(&self, claim: &Claim, hand: &mut Hand<S>, work: &mut Work) -> u64 {
         let events = &mut hand.batch.events;
         self.queue.take(claim.events, events);
-        let mut withdrawn = 0;
-        for _ in 0..events.len() {
-            let envelope = events.pop_front().expect("they are counted");
+        let now = work.now;
+        let begin = |envelope: &Envelope<S::In>| {
             let record = &envelope.tag.record;
-            let why = if envelope.tag.number < claim.cancelled_before {
+            if envelope.tag.number < claim.cancelled_before {
                 Err(Withdrawn::Cancelled)
-            } else if record.deadline <= work.now {
+            } else if record.deadline <= now {
                 Err(Withdrawn::Expired)
             } else {
                 record.phase.begin()
-            };
-            match why {
-                Ok(()) => events.push_back(envelope),
+            }
+        };
+        let mut withdrawn = 0;
+        let mut place = 0;
+        // Most often, all may begin, and stay where they are.
+        while let Some(envelope) = events.get(place) {
+            match begin(envelope) {
+                Ok(()) => place += 1,
                 Err(why) => {
+                    let envelope = events.remove(place).expect("it was just seen");
                     withdrawn += 1;
                     self.withdraw(envelope.tag, why, work);
                 }

@@ -47,7 +47,7 @@ impl<In, Out> fmt::Debug for Pipeline<In, Out> {
     }
 }
 
-impl<In: Send + 'static> Pipeline<In, In> {
+impl<T: Send + 'static> Pipeline<T, T> {
     /// A pipeline without stages, to add some.
     ///
     /// ```
@@ -65,7 +65,7 @@ impl<In: Send + 'static> Pipeline<In, In> {
     /// assert_eq!(pipeline.drain().completed, 2);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn builder() -> Builder<In, In> {
+    pub fn builder() -> Builder<T, T> {
         Builder::new()
     }
 }
@@ -129,6 +129,10 @@ impl<In: Send + 'static, Out: Send + 'static> Pipeline<In, Out> {
     /// ended then.
     ///
     /// It must not be called by a handler, which it would wait for.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "what became of events can be asked for later, too"
+    )]
     pub fn drain(&self) -> Summary {
         self.close();
         while self.is_stepped && self.step() {}
@@ -141,6 +145,10 @@ impl<In: Send + 'static, Out: Send + 'static> Pipeline<In, Out> {
     /// events. Its threads have ended then.
     ///
     /// It must not be called by a handler, which it would wait for.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "what became of events can be asked for later, too"
+    )]
     pub fn abort(&self) -> Summary {
         self.close();
         self.cancel_all();
@@ -149,6 +157,10 @@ impl<In: Send + 'static, Out: Send + 'static> Pipeline<In, Out> {
 
     /// In a [stepped](Builder::stepped) pipeline: handles one batch, of the last stage that has something to do, on this
     /// thread. False if there is nothing to do. In others, this thread helps out.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "one step may be all that is wanted"
+    )]
     pub fn step(&self) -> bool {
         self.core.step()
     }
@@ -318,8 +330,7 @@ impl<In: Send + 'static, Out: Send + 'static> Prepared<In, Out> {
             Ok(number) => {
                 core.reports.accepted();
                 core.control(0, self.record.submitted);
-                let clock = Arc::clone(&core.clock);
-                Ok(Ticket::new(self.record, clock, number))
+                Ok(Ticket::new(self.record, &core.clock, number))
             }
             Err(why) => {
                 let reason = match why {

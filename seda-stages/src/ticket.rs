@@ -26,7 +26,8 @@ use crate::{
 #[must_use = "an event is handled without its ticket, but nobody learns what came of it"]
 pub struct Ticket<T> {
     record: Arc<Record<Answer<Result<T, EventError>>>>,
-    clock: Arc<dyn Clock>,
+    /// For an event that has a deadline.
+    clock: Option<Arc<dyn Clock>>,
     number: u64,
 }
 
@@ -41,12 +42,13 @@ impl<T> fmt::Debug for Ticket<T> {
 impl<T: Send + 'static> Ticket<T> {
     pub(crate) fn new(
         record: Arc<Record<Answer<Result<T, EventError>>>>,
-        clock: Arc<dyn Clock>,
+        clock: &Arc<dyn Clock>,
         number: u64,
     ) -> Self {
+        let has_deadline = record.deadline < u64::MAX;
         Self {
+            clock: has_deadline.then(|| Arc::clone(clock)),
             record,
-            clock,
             number,
         }
     }
@@ -67,8 +69,8 @@ impl<T: Send + 'static> Ticket<T> {
     ///
     /// An event that still waits for a stage when its deadline passes fails at that moment.
     pub fn wait(self) -> Result<T, EventError> {
-        if self.record.deadline < u64::MAX {
-            let left = Duration::from_nanos(self.record.deadline).saturating_sub(self.clock.now());
+        if let Some(clock) = &self.clock {
+            let left = Duration::from_nanos(self.record.deadline).saturating_sub(clock.now());
             if let Some(result) = self.record.slot.wait_for(left) {
                 return result;
             }
@@ -89,13 +91,19 @@ impl<T: Send + 'static> Ticket<T> {
     }
 
     fn look_at_deadline(&self) {
-        if self.clock.now() >= Duration::from_nanos(self.record.deadline) {
+        let deadline = Duration::from_nanos(self.record.deadline);
+        if self
+            .clock
+            .as_ref()
+            .is_some_and(|clock| clock.now() >= deadline)
+        {
             let _ = self.record.call_off(Withdrawn::Expired);
         }
     }
 
     /// Cancels the event. If it waits for a stage, it fails at once; if a stage has it, it fails when that is done, unless
     /// that was the last stage. Whether no further stage will begin with it.
+    #[expect(clippy::must_use_candidate, reason = "who cancels need not care")]
     pub fn cancel(&self) -> bool {
         self.record.call_off(Withdrawn::Cancelled) != CallOff::TooLate
     }
@@ -125,7 +133,7 @@ pub struct Canceller(Arc<Record<dyn Slot>>);
 
 impl Canceller {
     /// As [`Ticket::cancel`].
-    #[must_use = "the event may have been decided already"]
+    #[expect(clippy::must_use_candidate, reason = "who cancels need not care")]
     pub fn cancel(&self) -> bool {
         self.0.call_off(Withdrawn::Cancelled) != CallOff::TooLate
     }

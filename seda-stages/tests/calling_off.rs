@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use seda_stages::{EventError, EventErrorKind, ManualClock, Pipeline, Refusal, Settings, from_fn};
+use seda_stages::{
+    EventError, EventErrorKind, ManualClock, Pipeline, Refusal, Settings, Ticket, from_fn,
+};
 
 use crate::tools::{Barrier, Sure, assert_complete, same};
 
@@ -39,14 +41,14 @@ fn who_waits_is_cancelled_at_once_and_who_is_handled_later() {
         .map(|event| pipeline.submit(event).unwrap())
         .collect();
     barrier.wait_for(1);
-    let cancellers: Vec<_> = tickets.iter().map(|ticket| ticket.canceller()).collect();
+    let cancellers: Vec<_> = tickets.iter().map(Ticket::canceller).collect();
     assert!(cancellers[1].cancel());
     assert!(tickets[1].is_done());
     assert!(!cancellers[1].cancel(), "it is decided");
     assert!(tickets[0].cancel());
     assert!(!tickets[0].is_done(), "a stage has it");
     barrier.open();
-    let results: Vec<_> = tickets.into_iter().map(|ticket| ticket.wait()).collect();
+    let results: Vec<_> = tickets.into_iter().map(Ticket::wait).collect();
     let summary = pipeline.drain();
     assert_complete(summary);
     assert_eq!((summary.completed, summary.cancelled), (1, 2));
@@ -139,7 +141,7 @@ fn all_events_are_cancelled_and_later_ones_are_not() {
     barrier.wait_for(1);
     pipeline.cancel_all();
     assert!(!tickets[0].is_done());
-    assert!(tickets[1..].iter().all(|ticket| ticket.is_done()));
+    assert!(tickets[1..].iter().all(Ticket::is_done));
     let later = pipeline.submit(50).unwrap();
     barrier.open();
     assert_eq!(later.wait().unwrap(), 50);
@@ -200,7 +202,7 @@ fn aborting_answers_every_ticket() {
         move || pipeline.abort()
     });
     // It waits for the handler that runs.
-    while !tickets[1..].iter().all(|ticket| ticket.is_done()) {
+    while !tickets[1..].iter().all(Ticket::is_done) {
         std::thread::yield_now();
     }
     assert!(!aborting.is_finished());
@@ -208,7 +210,7 @@ fn aborting_answers_every_ticket() {
     let summary = aborting.join().unwrap();
     assert_complete(summary);
     assert_eq!((summary.accepted, summary.cancelled), (100, 100));
-    assert!(tickets.into_iter().all(|ticket| ticket.is_done()));
+    assert!(tickets.iter().all(Ticket::is_done));
 }
 
 #[test]
@@ -225,7 +227,7 @@ fn dropping_a_pipeline_answers_every_ticket() {
             .map(|event| pipeline.submit(event).unwrap())
             .collect();
         drop(pipeline);
-        assert!(tickets.iter().all(|ticket| ticket.is_done()));
+        assert!(tickets.iter().all(Ticket::is_done));
         for (event, ticket) in (0..).zip(tickets) {
             match ticket.wait() {
                 Ok(result) => assert_eq!(result, event),

@@ -67,11 +67,11 @@ fn an_event_that_fails_names_the_stage_and_others_go_on() {
 
 #[test]
 fn handlers_are_kept_until_they_panic() {
-    let made = Arc::new(AtomicUsize::new(0));
+    let count = Arc::new(AtomicUsize::new(0));
     let make = {
-        let made = Arc::clone(&made);
+        let count = Arc::clone(&count);
         move || {
-            made.fetch_add(1, Ordering::SeqCst);
+            count.fetch_add(1, Ordering::SeqCst);
             from_fn(picky)()
         }
     };
@@ -85,7 +85,7 @@ fn handlers_are_kept_until_they_panic() {
         drop(pipeline.submit(number).unwrap());
     }
     assert_complete(pipeline.drain());
-    assert_eq!(made.load(Ordering::SeqCst), 4);
+    assert_eq!(count.load(Ordering::SeqCst), 4);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Admission, AdmissionSample};
+use crate::histogram::whole;
 
 /// Keeps the response time that nine in ten events do not exceed near a target.
 ///
@@ -30,6 +31,10 @@ const SHRINK: (f64, f64) = (1.2, 2.0);
 const GROW_BELOW: f64 = 0.9;
 /// How much more is let in at a time.
 const GROW: f64 = 1.05;
+
+fn count(events: f64) -> usize {
+    usize::try_from(whole(events)).unwrap_or(usize::MAX)
+}
 
 impl ResponseTarget {
     /// Nine in ten results should come within this time from submission.
@@ -68,10 +73,10 @@ impl Admission for ResponseTarget {
             // What was never inside need not be taken away first.
             let inside = allowed.min(sample.peak.max(1)) as f64;
             let fewer = inside / ratio.clamp(SHRINK.0, SHRINK.1);
-            return (fewer as usize).max(self.least);
+            return count(fewer.floor()).max(self.least);
         }
         if ratio < GROW_BELOW && sample.peak >= allowed {
-            let more = (allowed as f64 * GROW).ceil() as usize;
+            let more = count(allowed as f64 * GROW);
             return more.min(sample.capacity).max(self.least);
         }
         allowed.max(self.least)

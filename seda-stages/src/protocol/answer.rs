@@ -24,10 +24,6 @@ struct State<T> {
 impl<T> Answer<T> {
     /// Nothing yet.
     #[must_use]
-    #[expect(
-        clippy::new_without_default,
-        reason = "an answer is awaited on purpose"
-    )]
     pub fn new() -> Self {
         Self {
             state: Mutex::new(State {

@@ -280,6 +280,12 @@ impl Board {
         self.change(|state| state.window = window.max(1));
     }
 
+    /// How many events may be in the pipeline.
+    #[must_use]
+    pub fn window(&self) -> usize {
+        lock(&self.state).window
+    }
+
     /// Accepts no more events. When the last one has left, workers are told to end.
     pub fn close(&self) {
         self.change(|state| state.is_closed = true);

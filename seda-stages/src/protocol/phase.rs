@@ -45,7 +45,6 @@ pub enum CallOff {
 impl Phase {
     /// An event that waits for the first stage.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "an event is made on purpose")]
     pub fn new() -> Self {
         Self(AtomicU32::new(WAITING))
     }
