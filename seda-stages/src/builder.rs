@@ -257,6 +257,7 @@ impl<In: Send + 'static, Out: Send + 'static> Builder<In, Out> {
                 }
             }
         }
+        core.report();
         Ok(pipeline)
     }
 }

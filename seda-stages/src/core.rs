@@ -172,11 +172,22 @@ impl Core {
         });
         if let Some((concurrency, batch)) = asked {
             self.board.set_limits(stage, concurrency, batch);
-            node.report_concurrency(concurrency);
+            let queue_length = self.board.look(|lanes| lanes.queued(stage));
+            node.report(queue_length, concurrency);
             if self.own_crew[stage] {
                 // Too few threads are no reason to stop: the stage goes on with those that it has.
                 let _ = self.hire(stage, concurrency);
             }
+        }
+    }
+
+    /// Tells the gauges of all stages: when nothing has happened yet, and when nothing will any more.
+    pub(crate) fn report(&self) {
+        for (stage, node) in self.nodes.iter().enumerate() {
+            let (queue_length, handlers) = self
+                .board
+                .look(|lanes| (lanes.queued(stage), lanes.limits(stage).0));
+            node.report(queue_length, handlers);
         }
     }
 

@@ -53,7 +53,8 @@ mod reports {
             self.queue.set(left as f64);
         }
 
-        pub(crate) fn concurrency(&self, handlers: usize) {
+        pub(crate) fn gauges(&self, queue_length: usize, handlers: usize) {
+            self.queue.set(queue_length as f64);
             self.concurrency.set(handlers as f64);
         }
     }
@@ -103,7 +104,7 @@ mod reports {
 
         pub(crate) fn batch(&self, _: &super::BatchReport, _: usize) {}
 
-        pub(crate) fn concurrency(&self, _: usize) {}
+        pub(crate) fn gauges(&self, _: usize, _: usize) {}
     }
 
     pub(crate) struct PipelineReports;

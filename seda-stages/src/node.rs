@@ -41,7 +41,8 @@ pub(crate) trait Run: Send + Sync {
     fn work(&self) -> StageWork;
     /// What the controllers say, if it is time to ask them: concurrency and batch size.
     fn control(&self, now: u64, look: &mut dyn FnMut() -> StageSample) -> Option<(usize, usize)>;
-    fn report_concurrency(&self, handlers: usize);
+    /// Tells the gauges.
+    fn report(&self, queue_length: usize, handlers: usize);
 }
 
 /// What a worker carries from batch to batch. Times are in nanoseconds.
@@ -423,7 +424,7 @@ impl<S: Stage, F: Fn() -> S + Send + Sync> Run for Node<S, F> {
         Some((concurrency, batch))
     }
 
-    fn report_concurrency(&self, handlers: usize) {
-        self.reports.concurrency(handlers);
+    fn report(&self, queue_length: usize, handlers: usize) {
+        self.reports.gauges(queue_length, handlers);
     }
 }

@@ -138,6 +138,7 @@ impl<In: Send + 'static, Out: Send + 'static> Pipeline<In, Out> {
         while self.is_stepped && self.step() {}
         self.core.board.wait_until_over();
         self.core.join();
+        self.core.report();
         self.core.summary()
     }
 

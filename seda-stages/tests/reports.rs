@@ -123,6 +123,7 @@ fn an_exporter_sees_the_same_numbers() {
     has("stage_batch_events_count{pipeline=\"measured\",stage=\"slow\"} 5");
     has("stage_waiting_seconds_count{pipeline=\"measured\",stage=\"slow\"} 10");
     has("stage_queue_length{pipeline=\"measured\",stage=\"slow\"} 0");
+    has("stage_concurrency{pipeline=\"measured\",stage=\"slow\"} 1");
     has("pipeline_events_accepted_total{pipeline=\"measured\"} 10");
     has("pipeline_response_seconds_count{pipeline=\"measured\"} 10");
 }
