@@ -258,7 +258,8 @@ fn whoever_asks_for_room_is_called() {
         });
         let bell = std::sync::Arc::new(Bell(Notify::new()));
         let waker = Waker::from(std::sync::Arc::clone(&bell));
-        while board.enter_or_call(&waker, |_| {}).is_err() {
+        let mut caller = None;
+        while board.enter_or_call(&mut caller, &waker, |_| {}).is_err() {
             bell.0.wait();
         }
         board.close();

@@ -78,6 +78,25 @@ impl<T: Send + 'static> Builder<T, T> {
 impl<In: Send + 'static, Out: Send + 'static> Builder<In, Out> {
     /// Adds a stage, which takes what the one before makes. `make` makes its handlers, when they are first needed and after
     /// panics.
+    ///
+    /// What does not fit does not compile:
+    ///
+    /// ```compile_fail,E0271
+    /// # use seda_stages::{Pipeline, Settings, from_fn};
+    /// Pipeline::builder()
+    ///     .stage("length", Settings::new(), from_fn(|text: String| Ok::<usize, String>(text.len())))
+    ///     .stage("double", Settings::new(), from_fn(|length: u32| Ok::<u32, String>(length * 2)));
+    /// ```
+    ///
+    /// and with the same type on both sides it does:
+    ///
+    /// ```
+    /// # use seda_stages::{Pipeline, Settings, from_fn};
+    /// # let _builder =
+    /// Pipeline::builder()
+    ///     .stage("length", Settings::new(), from_fn(|text: String| Ok::<usize, String>(text.len())))
+    ///     .stage("double", Settings::new(), from_fn(|length: usize| Ok::<usize, String>(length * 2)));
+    /// ```
     #[expect(clippy::missing_panics_doc, reason = "every stage has its plan")]
     pub fn stage<S, F>(
         mut self,

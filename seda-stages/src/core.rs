@@ -1,6 +1,11 @@
 //! A pipeline without its types: the board, the stages, the outlet, and the threads that serve them.
 
-use std::{any::Any, io, time::Duration};
+use std::{
+    any::Any,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
 use crate::{
     clock::{Clock, nanoseconds},
@@ -93,7 +98,9 @@ impl<T: Any + Send> GiveOut for Sink<T> {
             work.flow.left += results.len();
             work.flow.outcomes.completed += results.len() as u64;
             core.board.settle(claim, &mut work.flow);
-            core.note_responses(&results, work.now);
+            if let Some(allowed) = core.note_responses(&results, work.now) {
+                core.board.set_window(allowed);
+            }
             for Envelope { tag, value } in results.drain(..) {
                 tag.record.phase.decide();
                 tell(|| tag.record.slot.succeed(&mut Some(value)));
@@ -109,7 +116,7 @@ impl<T: Any + Send> GiveOut for Sink<T> {
 
 /// Whoever is told may panic: a waker is somebody else's code.
 fn tell(tell: impl FnOnce()) {
-    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(tell));
+    let _ = catch_unwind(AssertUnwindSafe(tell));
 }
 
 impl Core {
@@ -198,7 +205,8 @@ impl Core {
         }
     }
 
-    fn note_responses<T>(&self, results: &[Envelope<T>], now: u64) {
+    /// Measures, and asks the admission controller, if it is time.
+    fn note_responses<T>(&self, results: &[Envelope<T>], now: u64) -> Option<usize> {
         let mut responses = lock(&self.responses);
         let responses = &mut *responses;
         for result in results {
@@ -209,17 +217,15 @@ impl Core {
                 responses.recent.record(time, 1);
             }
         }
-        let Some(admission) = &mut responses.admission else {
-            return;
-        };
+        let admission = responses.admission.as_mut()?;
         let finished = responses.recent.count();
         let elapsed = now.saturating_sub(responses.since);
         if finished < ADMISSION_EVENTS && elapsed < ADMISSION_TIME {
-            return;
+            return None;
         }
         let allowed = self.board.window().min(self.capacity);
         if finished < allowed as u64 && elapsed < ADMISSION_TIME {
-            return;
+            return None;
         }
         let sample = AdmissionSample {
             now: Duration::from_nanos(now),
@@ -230,9 +236,10 @@ impl Core {
             peak: self.board.take_peak(),
             capacity: self.capacity,
         };
-        tell(|| self.board.set_window(admission.adjust(&sample)));
         responses.recent.clear();
         responses.since = now;
+        // If it panics, things stay as they are.
+        catch_unwind(AssertUnwindSafe(|| admission.adjust(&sample))).ok()
     }
 
     /// A worker's life.

@@ -27,8 +27,9 @@ use crate::{
 
 /// A running pipeline: events of type `In` go in, results of type `Out` come out.
 ///
-/// It can be shared between threads by reference or in an `Arc`. Dropping it [aborts](Self::abort) it, and waits until the
-/// handlers that run are done; so it must not be dropped by one of its own handlers.
+/// It is `Send` and `Sync`, whatever its events are, and can be shared between threads by reference or in an `Arc`. Dropping it
+/// [aborts](Self::abort) it, and waits until the handlers that run are done; so it must not be dropped by one of its own
+/// handlers. A handler that hands in events itself should not wait for room, which it may be holding.
 pub struct Pipeline<In, Out> {
     core: Arc<Core>,
     entry: Arc<dyn Accept<In>>,
@@ -288,9 +289,15 @@ impl<'a, In: Send + 'static, Out: Send + 'static> Submission<'a, In, Out> {
     pub async fn submit_async(self) -> Result<Ticket<Out>, Refused<In>> {
         let (pipeline, mut prepared) = self.prepare();
         let core = &pipeline.core;
+        let mut caller = Caller {
+            board: &core.board,
+            number: None,
+        };
         let entered = poll_fn(|context| {
             let enter = |number| prepared.enter(pipeline, number);
-            match core.board.enter_or_call(context.waker(), enter) {
+            let waker = context.waker();
+            let entered = core.board.enter_or_call(&mut caller.number, waker, enter);
+            match entered {
                 Err(board::Refusal::Full | board::Refusal::Overload)
                     if nanoseconds(core.clock.now()) < prepared.record.deadline =>
                 {
@@ -305,6 +312,20 @@ impl<'a, In: Send + 'static, Out: Send + 'static> Submission<'a, In, Out> {
                 Err(prepared.refused(pipeline, why, Refusal::Expired))
             }
             other => prepared.finish(pipeline, other),
+        }
+    }
+}
+
+/// Who waits asynchronously for room, and may give up.
+struct Caller<'a> {
+    board: &'a board::Board,
+    number: Option<u64>,
+}
+
+impl Drop for Caller<'_> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            self.board.forget(number);
         }
     }
 }

@@ -120,7 +120,8 @@ fn a_waker_that_panics_harms_nobody() {
         }
     }
     let pipeline = Pipeline::builder()
-        .stage("same", Settings::new(), from_fn(same::<u32>))
+        .stage("same", Settings::new().queue(2), from_fn(same::<u32>))
+        .inside(2)
         .stepped()
         .build()
         .unwrap();
@@ -129,6 +130,10 @@ fn a_waker_that_panics_harms_nobody() {
     let polled = Pin::new(&mut ticket).poll(&mut Context::from_waker(&waker));
     assert!(polled.is_pending());
     let other = pipeline.submit(2).unwrap();
+    // So does that of one who waits for room.
+    let mut wants_room = pin!(pipeline.submit_async(3));
+    let polled = wants_room.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
     assert_eq!(pipeline.drain().completed, 2);
     assert_eq!(ticket.wait().unwrap(), 1);
     assert_eq!(other.wait().unwrap(), 2);
@@ -147,4 +152,51 @@ fn tickets_give_themselves_back() {
     assert_eq!(ticket.number(), 0);
     assert!(pipeline.step());
     assert_eq!(ticket.try_take().unwrap().unwrap(), 1);
+}
+
+#[test]
+fn who_gives_up_is_not_called_and_who_waits_learns_of_the_end() {
+    let pipeline = Pipeline::builder()
+        .stage("same", Settings::new().queue(1), from_fn(same::<u32>))
+        .stepped()
+        .build()
+        .unwrap();
+    let _first = pipeline.submit(0).unwrap();
+    let unparks = [(); 2].map(|()| Arc::new(Unpark(thread::current(), AtomicUsize::new(0))));
+    let wakers = unparks.clone().map(Waker::from);
+    let mut context = wakers.each_ref().map(Context::from_waker);
+    {
+        let mut gives_up = pin!(pipeline.submit_async(1));
+        assert!(gives_up.as_mut().poll(&mut context[0]).is_pending());
+    }
+    let mut waits = pin!(pipeline.submit_async(2));
+    assert!(waits.as_mut().poll(&mut context[1]).is_pending());
+    pipeline.close();
+    let calls = unparks.map(|unpark| unpark.1.load(Ordering::SeqCst));
+    assert_eq!(calls, [0, 1]);
+    match waits.poll(&mut context[1]) {
+        Poll::Ready(Err(refused)) => {
+            assert_eq!((refused.event, refused.reason), (2, Refusal::Closed));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_crosses_threads_may() {
+    fn shared<T: Send + Sync>(_: &T) {}
+    fn sent<T: Send>(value: T) -> T {
+        value
+    }
+    // Events and results that may be sent, but not shared.
+    let pass = from_fn(|event: std::cell::Cell<u32>| Ok::<_, std::fmt::Error>(event));
+    let builder = Pipeline::builder().stage("pass", Settings::new(), pass);
+    let pipeline = builder.workers(1).build().unwrap();
+    shared(&pipeline);
+    let ticket = block_on(sent(pipeline.submit_async(1.into()))).unwrap();
+    shared(&ticket);
+    shared(&ticket.canceller());
+    assert_eq!(block_on(sent(ticket)).unwrap().get(), 1);
+    let refused = Refusal::Closed;
+    shared(&refused);
 }

@@ -7,7 +7,11 @@
 //! back when they have joined the next queue, or wait for their turn there, or have left. So nothing that has been taken ever
 //! waits for room, and the last stage that has something to do can always do it.
 
-use std::{task::Waker, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    task::Waker,
+    time::Duration,
+};
 
 use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait, wait_for};
 
@@ -55,6 +59,13 @@ pub enum Patience {
     Endless,
 }
 
+/// Calls wakers, which are somebody else's code, and may panic.
+fn call(wakers: Vec<Waker>) {
+    for waker in wakers {
+        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+    }
+}
+
 impl Board {
     /// An empty pipeline that takes up to so many events, and looks at full stages that often.
     #[must_use]
@@ -73,7 +84,7 @@ impl Board {
         let result = change(&mut state);
         let callers = self.wake(&mut state);
         drop(state);
-        callers.into_iter().for_each(Waker::wake);
+        call(callers);
         result
     }
 
@@ -108,7 +119,8 @@ impl Board {
                     self.room.notify_one();
                 }
             }
-            return std::mem::take(&mut state.callers);
+            let callers = std::mem::take(&mut state.callers);
+            return callers.into_iter().map(|(_, waker)| waker).collect();
         }
         Vec::new()
     }
@@ -157,23 +169,38 @@ impl Board {
         put(number);
         let callers = self.wake(&mut state);
         drop(state);
-        callers.into_iter().for_each(Waker::wake);
+        call(callers);
         number
     }
 
-    /// As [`enter`](Self::enter) without patience, but if there is no room, the waker is called when there may be.
-    pub fn enter_or_call(&self, waker: &Waker, put: impl FnOnce(u64)) -> Result<u64, Refusal> {
+    /// As [`enter`](Self::enter) without patience, but if there is no room, the waker is called when there may be. `caller`
+    /// is who asks, if it has asked before; whoever gives up has to be [forgotten](Self::forget).
+    pub fn enter_or_call(
+        &self,
+        caller: &mut Option<u64>,
+        waker: &Waker,
+        put: impl FnOnce(u64),
+    ) -> Result<u64, Refusal> {
         let mut state = lock(&self.state);
         match state.may_enter() {
             Ok(()) => Ok(self.accept(state, put)),
             Err(Refusal::Closed) => Err(Refusal::Closed),
             Err(refusal) => {
-                if !state.callers.iter().any(|known| known.will_wake(waker)) {
-                    state.callers.push(waker.clone());
+                let number = *caller.get_or_insert(state.next_caller);
+                state.next_caller = state.next_caller.max(number + 1);
+                let known = state.callers.iter_mut().find(|known| known.0 == number);
+                match known {
+                    Some((_, known)) => known.clone_from(waker),
+                    None => state.callers.push((number, waker.clone())),
                 }
                 Err(refusal)
             }
         }
+    }
+
+    /// Does not call this one any more.
+    pub fn forget(&self, caller: u64) {
+        lock(&self.state).callers.retain(|known| known.0 != caller);
     }
 
     /// Counts a refusal.
@@ -194,7 +221,7 @@ impl Board {
                 let cancelled_before = state.cancelled_before;
                 let callers = self.wake(&mut state);
                 drop(state);
-                callers.into_iter().for_each(Waker::wake);
+                call(callers);
                 return Next::Sweep { cancelled_before };
             }
             let next = state.claim(crew);
@@ -202,7 +229,7 @@ impl Board {
             if next.is_some() || !callers.is_empty() || state.is_over() {
                 let is_over = state.is_over();
                 drop(state);
-                callers.into_iter().for_each(Waker::wake);
+                call(callers);
                 match next {
                     Some(claim) => return Next::Run(claim),
                     None if is_over => return Next::Over,

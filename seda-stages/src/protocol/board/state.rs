@@ -133,7 +133,8 @@ pub(super) struct State {
     pub(super) is_told: bool,
     /// Threads that wait for room, and others who want to be called.
     pub(super) waiting: usize,
-    pub(super) callers: Vec<Waker>,
+    pub(super) callers: Vec<(u64, Waker)>,
+    pub(super) next_caller: u64,
     /// How often a sleeper looks at stages that are starved, and whether one does.
     pub(super) look: Option<Duration>,
     pub(super) is_watched: bool,
@@ -168,6 +169,7 @@ impl State {
             is_told: false,
             waiting: 0,
             callers: Vec::new(),
+            next_caller: 0,
             look,
             is_watched: false,
             refused: [0; 3],
