@@ -7,7 +7,7 @@ use std::sync::{
 
 use seda_stages::{Batch, BuildError, ManualClock, Pipeline, Refusal, Settings, Stage, from_fn};
 
-use crate::tools::{Barrier, Sure, assert_complete, same};
+use crate::tools::{Barrier, Sure, assert_complete, hold, same};
 
 #[test]
 fn types_change_from_stage_to_stage() {
@@ -242,13 +242,6 @@ fn no_more_handlers_run_than_are_allowed() {
 #[test]
 fn own_threads_leave_the_pool_alone() {
     let barrier = Barrier::default();
-    let held = {
-        let barrier = barrier.clone();
-        from_fn(move |event: u32| {
-            barrier.pass();
-            Sure::Ok(event)
-        })
-    };
     let seen = Arc::new(AtomicUsize::new(0));
     let count = {
         let seen = Arc::clone(&seen);
@@ -259,7 +252,11 @@ fn own_threads_leave_the_pool_alone() {
     };
     let pipeline = Pipeline::builder()
         .stage("count", Settings::new(), count)
-        .stage("held", Settings::new().own_threads().concurrency(2), held)
+        .stage(
+            "held",
+            Settings::new().own_threads().concurrency(2),
+            hold(&barrier),
+        )
         .workers(1)
         .build()
         .unwrap();

@@ -12,7 +12,7 @@ use seda_stages::{
     EventError, EventErrorKind, ManualClock, Pipeline, Refusal, Settings, Ticket, from_fn,
 };
 
-use crate::tools::{Barrier, Sure, assert_complete, same};
+use crate::tools::{Barrier, Sure, assert_complete, hold, same};
 
 fn kind<T: std::fmt::Debug>(result: Result<T, EventError>) -> EventErrorKind {
     result.unwrap_err().into_kind()
@@ -20,13 +20,8 @@ fn kind<T: std::fmt::Debug>(result: Result<T, EventError>) -> EventErrorKind {
 
 /// Two stages, of which the first holds everybody up.
 fn held(barrier: &Barrier, order: Settings) -> Pipeline<u32, u32> {
-    let barrier = barrier.clone();
-    let hold = from_fn(move |event: u32| {
-        barrier.pass();
-        Sure::Ok(event)
-    });
     Pipeline::builder()
-        .stage("hold", Settings::new().concurrency(1), hold)
+        .stage("hold", Settings::new().concurrency(1), hold(barrier))
         .stage("last", order, from_fn(same::<u32>))
         .workers(2)
         .build()
@@ -106,15 +101,8 @@ fn what_is_too_late_is_not_begun() {
 #[test]
 fn a_deadline_ends_the_wait_for_a_stalled_stage_and_for_room() {
     let barrier = Barrier::default();
-    let hold = {
-        let barrier = barrier.clone();
-        from_fn(move |event: u32| {
-            barrier.pass();
-            Sure::Ok(event)
-        })
-    };
     let pipeline = Pipeline::builder()
-        .stage("hold", Settings::new().queue(1), hold)
+        .stage("hold", Settings::new().queue(1), hold(&barrier))
         .workers(1)
         .build()
         .unwrap();

@@ -10,7 +10,7 @@ use seda_stages::{
     ResponseTarget, Settings, SmallestBatch, StageSample, from_fn,
 };
 
-use crate::tools::{Barrier, Sure, assert_complete, same};
+use crate::tools::{Barrier, assert_complete, hold, same, slow};
 
 /// Remembers what it is shown, and says what it is told to say.
 #[derive(Clone, Default)]
@@ -31,19 +31,12 @@ fn controllers_see_what_a_stage_did_and_set_its_numbers() {
     let (batch, concurrency) = (Says::default(), Says::default());
     batch.0.lock().unwrap().0 = 5;
     concurrency.0.lock().unwrap().0 = 3;
-    let slow = {
-        let clock = clock.clone();
-        from_fn(move |event: u32| {
-            clock.advance(Duration::from_millis(10));
-            Sure::Ok(event)
-        })
-    };
     let settings = Settings::new()
         .batch(Knob::controlled(2, batch.clone()))
         .concurrency(Knob::controlled(1, concurrency.clone()))
         .control_every(Duration::from_millis(35));
     let pipeline = Pipeline::builder()
-        .stage("slow", settings, slow)
+        .stage("slow", settings, slow(&clock, Duration::from_millis(10)))
         .clock(clock)
         .stepped()
         .build()
@@ -72,16 +65,9 @@ fn controllers_see_what_a_stage_did_and_set_its_numbers() {
 #[test]
 fn batches_shrink_in_a_running_stage() {
     let clock = ManualClock::new();
-    let slow = {
-        let clock = clock.clone();
-        from_fn(move |event: u32| {
-            clock.advance(Duration::from_millis(1));
-            Sure::Ok(event)
-        })
-    };
     let settings = Settings::new().queue(1000).batch(SmallestBatch::up_to(32));
     let pipeline = Pipeline::builder()
-        .stage("slow", settings, slow)
+        .stage("slow", settings, slow(&clock, Duration::from_millis(1)))
         .clock(clock)
         .stepped()
         .build()
@@ -97,13 +83,6 @@ fn batches_shrink_in_a_running_stage() {
 #[test]
 fn a_stalled_stage_gets_more_threads() {
     let barrier = Barrier::default();
-    let hold = {
-        let barrier = barrier.clone();
-        from_fn(move |event: u32| {
-            barrier.pass();
-            Sure::Ok(event)
-        })
-    };
     let every = Duration::from_millis(1);
     let settings = Settings::new()
         .own_threads()
@@ -111,7 +90,7 @@ fn a_stalled_stage_gets_more_threads() {
         .control_every(every);
     let pipeline = Pipeline::builder()
         .stage("same", Settings::new(), from_fn(same::<u32>))
-        .stage("hold", settings, hold)
+        .stage("hold", settings, hold(&barrier))
         .workers(1)
         .build()
         .unwrap();
@@ -128,16 +107,13 @@ fn a_stalled_stage_gets_more_threads() {
 #[test]
 fn admission_keeps_the_response_time_and_the_throughput() {
     let clock = ManualClock::new();
-    let slow = {
-        let clock = clock.clone();
-        from_fn(move |event: u32| {
-            clock.advance(Duration::from_millis(1));
-            Sure::Ok(event)
-        })
-    };
     let target = Duration::from_millis(50);
     let pipeline = Pipeline::builder()
-        .stage("slow", Settings::new().queue(1000), slow)
+        .stage(
+            "slow",
+            Settings::new().queue(1000),
+            slow(&clock, Duration::from_millis(1)),
+        )
         .admission(ResponseTarget::new(target).unwrap())
         .clock(clock)
         .stepped()

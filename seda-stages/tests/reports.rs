@@ -5,25 +5,22 @@ use std::time::Duration;
 use seda_stages::{ManualClock, Pipeline, Settings, from_fn};
 use serde_json::Value;
 
-use crate::tools::{Sure, same};
+use crate::tools::{same, slow};
 
 /// A pipeline whose second stage takes a millisecond an event, after ten events.
 fn measured() -> Pipeline<u32, u32> {
     let clock = ManualClock::new();
-    let slow = {
-        let clock = clock.clone();
-        from_fn(move |event: u32| {
-            clock.advance(Duration::from_millis(1));
-            Sure::Ok(event)
-        })
-    };
     let pipeline = Pipeline::builder()
         .stage(
             "quick \"one\"",
             Settings::new().batch(10),
             from_fn(same::<u32>),
         )
-        .stage("slow", Settings::new().batch(2), slow)
+        .stage(
+            "slow",
+            Settings::new().batch(2),
+            slow(&clock, Duration::from_millis(1)),
+        )
         .clock(clock)
         .timeline(4)
         .name("measured")

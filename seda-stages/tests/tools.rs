@@ -6,9 +6,10 @@ use std::{
         Arc, Condvar, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
-use seda_stages::Summary;
+use seda_stages::{ManualClock, Stage, Summary};
 
 /// What cannot fail.
 pub(crate) type Sure<T> = Result<T, Infallible>;
@@ -49,6 +50,44 @@ impl Barrier {
         while self.arrived() < count {
             std::thread::yield_now();
         }
+    }
+}
+
+/// Handlers that hold every event up.
+pub(crate) fn hold(barrier: &Barrier) -> impl Fn() -> Holds + Send + Sync + use<> {
+    let barrier = barrier.clone();
+    move || Holds(barrier.clone())
+}
+
+pub(crate) struct Holds(Barrier);
+
+impl Stage for Holds {
+    type In = u32;
+    type Out = u32;
+    type Error = Infallible;
+
+    fn handle(&mut self, event: u32) -> Sure<u32> {
+        self.0.pass();
+        Ok(event)
+    }
+}
+
+/// Handlers that take so long, by a clock that only they move.
+pub(crate) fn slow(clock: &ManualClock, time: Duration) -> impl Fn() -> Slow + Send + Sync + use<> {
+    let clock = clock.clone();
+    move || Slow(clock.clone(), time)
+}
+
+pub(crate) struct Slow(ManualClock, Duration);
+
+impl Stage for Slow {
+    type In = u32;
+    type Out = u32;
+    type Error = Infallible;
+
+    fn handle(&mut self, event: u32) -> Sure<u32> {
+        self.0.advance(self.1);
+        Ok(event)
     }
 }
 
