@@ -66,6 +66,8 @@ struct Hand<S: Stage> {
     stage: Option<S>,
     batch: Batch<S::In, S::Out, S::Error>,
     handled: Vec<Envelope<S::Out>>,
+    /// How long its events have waited.
+    waited: Vec<u64>,
 }
 
 impl<S: Stage> Hand<S> {
@@ -74,6 +76,7 @@ impl<S: Stage> Hand<S> {
             stage: None,
             batch: Batch::new(),
             handled: Vec::new(),
+            waited: Vec::new(),
         }
     }
 }
@@ -329,13 +332,10 @@ impl<S: Stage, F: Fn() -> S + Send + Sync> Run for Node<S, F> {
             withdrawn,
             ..BatchReport::default()
         };
-        {
-            let mut stage = lock(&self.work);
-            for envelope in &hand.batch.events {
-                let waited = begin.saturating_sub(envelope.tag.since);
-                stage.waiting.record(waited, 1);
-                self.reports.waited(waited);
-            }
+        for envelope in &hand.batch.events {
+            let waited = begin.saturating_sub(envelope.tag.since);
+            hand.waited.push(waited);
+            self.reports.waited(waited);
         }
         report.panics = in_span(&self.name, events, || self.handle(&mut hand, work));
         work.now = nanoseconds(self.clock.now());
@@ -344,9 +344,11 @@ impl<S: Stage, F: Fn() -> S + Send + Sync> Run for Node<S, F> {
         self.pass_on(&mut hand, is_last, work);
         report.failed = work.flow.outcomes.failed - failed_before;
         report.handled = report.events - report.failed;
-        lock(&self.hands).push(hand);
 
         let mut stage = lock(&self.work);
+        for waited in hand.waited.drain(..) {
+            stage.waiting.record(waited, 1);
+        }
         stage.handled += report.handled;
         stage.failed += report.failed;
         stage.withdrawn += report.withdrawn;
@@ -357,6 +359,7 @@ impl<S: Stage, F: Fn() -> S + Send + Sync> Run for Node<S, F> {
             stage.service.record(each, report.events);
         }
         drop(stage);
+        lock(&self.hands).push(hand);
         self.reports.batch(&report, claim.left);
         if self.is_controlled {
             let mut control = lock(&self.control);

@@ -70,16 +70,19 @@ impl<T: Send + 'static> Ticket<T> {
     /// An event that still waits for a stage when its deadline passes fails at that moment.
     pub fn wait(self) -> Result<T, EventError> {
         if let Some(clock) = &self.clock {
-            let left = Duration::from_nanos(self.record.deadline).saturating_sub(clock.now());
-            if let Some(result) = self.record.slot.wait_for(left) {
-                return result;
+            let deadline = Duration::from_nanos(self.record.deadline);
+            let left = || Some(deadline.saturating_sub(clock.now())).filter(|left| !left.is_zero());
+            while let Some(left) = left() {
+                if let Some(result) = self.record.slot.wait_for(left) {
+                    return result;
+                }
             }
             self.look_at_deadline();
         }
         self.record.slot.wait()
     }
 
-    /// Waits for the result, but no longer than so long; then gives the ticket back.
+    /// Waits for the result, but no longer than so long, now and then a little less; then gives the ticket back.
     pub fn wait_for(self, time: Duration) -> Result<Result<T, EventError>, Self> {
         self.record.slot.wait_for(time).ok_or(self)
     }
