@@ -102,8 +102,7 @@ impl<K: Hash + Ord + Clone + Send + Sync, C: Default> Keys<K, C> {
     /// No keys yet; made for about so many.
     #[must_use]
     pub fn new(expected: usize) -> Self {
-        // Nearly half full, then: a few keys go on to the next table, and less memory has to be made and looked through.
-        let buckets = (expected / 6).clamp(1, 1 << 20).next_power_of_two();
+        let buckets = (expected / 4).clamp(1, 1 << 20).next_power_of_two();
         Self {
             tables: std::array::from_fn(|_| OnceLock::new()),
             bits: buckets.trailing_zeros(),
