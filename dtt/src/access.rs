@@ -109,12 +109,29 @@ impl fmt::Debug for Access {
 /// assert!(set.adds().eq(&["balance of bob"]));
 /// assert!(set.writes().eq(&["nonce of alice"]));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct AccessSet<K> {
     entries: Vec<(K, Access)>,
     ranges: Vec<KeyRange<K>>,
     /// Whether the entries are in the order of their keys, each key once.
     sorted: bool,
+}
+
+impl<K: Clone> Clone for AccessSet<K> {
+    fn clone(&self) -> Self {
+        Self {
+            entries: self.entries.clone(),
+            ranges: self.ranges.clone(),
+            sorted: self.sorted,
+        }
+    }
+
+    /// Takes no memory if what is there suffices.
+    fn clone_from(&mut self, other: &Self) {
+        self.entries.clone_from(&other.entries);
+        self.ranges.clone_from(&other.ranges);
+        self.sorted = other.sorted;
+    }
 }
 
 impl<K> Default for AccessSet<K> {

@@ -1,11 +1,11 @@
-//! What the serial view and that of a plan have in common: both know every value that a transaction asks for, so all that
-//! a VM can ask comes to finding one.
+//! What the serial view and that of a plan have in common: all that a VM can ask comes to finding a value.
 
 use std::ops::{Bound, ControlFlow};
 
 use super::overlay::number;
 use crate::{
     error::AccessKind,
+    protocol::versions::Question,
     value::{Bounds, Delta, Value},
     view::{StateView, sealed::Sealed},
     vm::Interrupt,
@@ -28,6 +28,23 @@ pub(crate) trait Lookup<K, V: Value> {
     /// Puts what an add has come to.
     fn set_sum(&mut self, place: Self::Place, sum: Option<V>);
 
+    /// Answers a question about what is there.
+    #[inline]
+    fn ask(&mut self, place: Self::Place, question: Question<V::Amount>) -> bool {
+        question.ask(self.value(place))
+    }
+
+    /// Adds to what is there, if the sum is within the bounds.
+    #[inline]
+    fn add(
+        &mut self,
+        place: Self::Place,
+        delta: Delta<V::Amount>,
+        bounds: Bounds<V::Amount>,
+    ) -> bool {
+        add_known(self, place, delta, bounds)
+    }
+
     /// Visits a range.
     fn scan(
         &mut self,
@@ -35,6 +52,22 @@ pub(crate) trait Lookup<K, V: Value> {
         to: Bound<&K>,
         visit: &mut dyn FnMut(&K, &V) -> ControlFlow<()>,
     ) -> Result<(), Interrupt>;
+}
+
+/// Adds to a value that is known, if the sum is within the bounds.
+#[inline]
+pub(crate) fn add_known<K, V: Value, T: Lookup<K, V> + ?Sized>(
+    view: &mut T,
+    place: T::Place,
+    delta: Delta<V::Amount>,
+    bounds: Bounds<V::Amount>,
+) -> bool {
+    let sum = number(view.value(place)).and_then(|number| delta.apply(number));
+    let Some(sum) = sum.filter(|sum| bounds.contains(*sum)) else {
+        return false;
+    };
+    view.set_sum(place, V::from_amount(sum));
+    true
 }
 
 /// What a VM gets of such a view.
@@ -50,13 +83,12 @@ impl<K, V: Value, T: Lookup<K, V>> StateView<K, V> for Asked<T> {
 
     fn contains(&mut self, key: &K) -> Result<bool, Interrupt> {
         let place = self.0.find(AccessKind::Check, key)?;
-        Ok(self.0.value(place).is_some())
+        Ok(self.0.ask(place, Question::Contains))
     }
 
     fn at_least(&mut self, key: &K, amount: V::Amount) -> Result<bool, Interrupt> {
         let place = self.0.find(AccessKind::Check, key)?;
-        let number = number(self.0.value(place));
-        Ok(number.is_some_and(|number| number >= amount))
+        Ok(self.0.ask(place, Question::AtLeast(amount)))
     }
 
     fn put(&mut self, key: &K, value: V) -> Result<(), Interrupt> {
@@ -74,12 +106,7 @@ impl<K, V: Value, T: Lookup<K, V>> StateView<K, V> for Asked<T> {
         bounds: Bounds<V::Amount>,
     ) -> Result<bool, Interrupt> {
         let place = self.0.find(AccessKind::Add, key)?;
-        let sum = number(self.0.value(place)).and_then(|number| delta.apply(number));
-        let Some(sum) = sum.filter(|sum| bounds.contains(*sum)) else {
-            return Ok(false);
-        };
-        self.0.set_sum(place, V::from_amount(sum));
-        Ok(true)
+        Ok(self.0.add(place, delta, bounds))
     }
 
     fn range(

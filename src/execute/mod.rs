@@ -20,7 +20,7 @@ pub use observe::Recording;
 pub use serial::SerialExecutor;
 
 pub(crate) use fold::{Attempt, Fold, Settled};
-pub(crate) use lookup::{Asked, Lookup};
+pub(crate) use lookup::{Asked, Lookup, add_known};
 pub(crate) use overlay::{Known, Overlay, Trouble, allows, merge, number};
 pub(crate) use record::{Pen, Recorder};
 pub(crate) use serial::Rest;

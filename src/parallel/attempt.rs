@@ -13,6 +13,7 @@ use crate::{
     execute::{Attempt, Pen, Trouble},
     outcome::Reason,
     rule::OnUndeclared,
+    value::{Delta, Value},
     view::StateView,
     vm::{Stop, Vm},
 };
@@ -69,6 +70,16 @@ impl<V: Vm> Tools<V> {
     }
 }
 
+/// Asks a VM what a transaction will add to numbers. The serial executor does not: a panic is no more than a forecast that is not
+/// there.
+pub(super) fn forecast<V: Vm>(
+    vm: &V,
+    transaction: &V::Transaction,
+    mut add: impl FnMut(V::Key, Delta<<V::Value as Value>::Amount>),
+) {
+    let _ = catch_unwind(AssertUnwindSafe(|| vm.forecast(transaction, &mut add)));
+}
+
 /// What a VM returned, or the panic instead.
 type Returned<V> = thread::Result<Result<<V as Vm>::Output, Stop<<V as Vm>::Error>>>;
 
@@ -82,6 +93,8 @@ impl<V: Vm, S> Input<'_, V, S> {
 pub(super) enum Attempted<V: Vm> {
     /// It is as good as a serial one.
     Done(Attempt<V>),
+    /// It wanted something that its predicted set does not have, so nobody knows what it would come to.
+    Left,
     /// Something that ends a block: the serial executor finds out what.
     Trouble,
 }

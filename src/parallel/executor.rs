@@ -3,21 +3,17 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{
-    attempt::Input,
-    exact, optimistic,
-    plan::{Plan, Shape},
-    runtime::Runtime,
-    trial::Trial,
+    attempt::Input, optimistic, plan::Plan, planned, runtime::Runtime, settling::End, trial::Trial,
 };
 use crate::{
     block::{Block, Hints},
     error::ExecuteError,
-    execute::{Executor, Known, Overlay, Recorder, Recording, Rest},
+    execute::{Executor, Overlay, Recorder, Recording, Rest},
     outcome::Outcome,
-    protocol::handoff::Handoff,
     state::{Changes, State},
     times::Clock,
     trace::span,
+    value::Value,
     vm::Vm,
 };
 
@@ -129,29 +125,36 @@ impl ParallelExecutor {
     }
 
     /// How a block is executed.
-    fn way<V: Vm, S>(&self, block: &Block<'_, V, S>) -> Way<V::Key> {
-        /// A plan is for more than that.
-        const FEW: usize = 32;
+    fn way<V: Vm, S>(&self, block: &Block<'_, V, S>) -> Way<V> {
+        /// A plan is for more than that. Models have smaller blocks.
+        const FEW: usize = if cfg!(any(pleach_loom, pleach_shuttle)) {
+            0
+        } else {
+            32
+        };
         let workers = self.runtime.workers().get();
-        match self.strategy {
+        let predicted = match self.strategy {
             Strategy::Serial => return Way::Serial,
             Strategy::Optimistic => return Way::Optimistic,
             Strategy::Auto if workers == 1 => return Way::Serial,
             Strategy::Auto if block.transactions.len() < FEW => return Way::Trial,
-            Strategy::Auto | Strategy::Exact => {}
-        }
+            Strategy::Auto => Some(block.hints.predicted),
+            Strategy::Exact => None,
+        };
         span!("plan");
         // If the VM panics here, it does so in the serial executor too, which knows what to say.
         let plan = catch_unwind(AssertUnwindSafe(|| {
-            Plan::new(block.vm, block.transactions, workers)
+            Plan::new(block.vm, block.transactions, predicted, workers)
         }));
         match (plan, self.strategy) {
-            (Ok(Some(plan)), Strategy::Exact) => Way::Exact(Box::new(plan)),
-            (Ok(Some(plan)), _) => match plan.shape() {
-                Shape::Wide => Way::Exact(Box::new(plan)),
-                Shape::Free => Way::Trial,
-                Shape::Chain => Way::Serial,
-            },
+            (Ok(Some(plan)), Strategy::Auto) if plan.is_chain() => {
+                if plan.is_all_exact() {
+                    Way::Serial
+                } else {
+                    Way::Trial
+                }
+            }
+            (Ok(Some(plan)), _) => Way::Planned(Box::new(plan)),
             (Ok(None), Strategy::Auto) => Way::Trial,
             _ => Way::Serial,
         }
@@ -187,22 +190,24 @@ impl ParallelExecutor {
         // on to the end.
         let expected = match way {
             Way::Trial | Way::Serial => fold.transactions.len(),
-            Way::Exact(_) | Way::Optimistic => 0,
+            Way::Planned(_) | Way::Optimistic => 0,
         };
         let mut overlay = Overlay::new(state, expected);
-        let must_pay = matches!(way, Way::Trial);
+        let must_pay = self.strategy == Strategy::Auto;
         let is_optimistic = match way {
             Way::Serial => false,
-            Way::Exact(plan) => {
-                let ran = exact::run(&self.runtime, &plan, &input, fold, recorder.as_deref_mut());
-                let clean;
-                (fold, clean) = (ran.settling.fold, ran.settling.clean);
-                if clean == fold.transactions.len() {
-                    fold.statistics.keys = plan.keys.keys().len();
-                    return Ok(fold.finish(changes(&plan, ran.values)));
+            Way::Planned(plan) => {
+                let recorder = recorder.as_deref_mut();
+                let mut ran = planned::run(&self.runtime, &plan, &input, fold, recorder);
+                let all = ran.fold.transactions.len();
+                if ran.clean == all {
+                    ran.fold.statistics.keys = plan.keys.keys().len();
+                    let (fold, changes) = ran.into_changes(&plan);
+                    return Ok(fold.finish(changes));
                 }
-                adopt::<V, S>(&mut overlay, &plan, clean, ran.values);
-                false
+                let end = ran.end;
+                fold = ran.adopt(&plan, &mut overlay);
+                end == Some(End::Surprise) && !input.is_cancelled()
             }
             Way::Optimistic => true,
             Way::Trial => {
@@ -239,9 +244,9 @@ impl ParallelExecutor {
 }
 
 /// How a block is executed.
-enum Way<K> {
+enum Way<V: Vm> {
     Serial,
-    Exact(Box<Plan<K>>),
+    Planned(Box<Plan<V::Key, <V::Value as Value>::Amount>>),
     Optimistic,
     /// Serially at first, and optimistically if that seems to pay.
     Trial,
@@ -254,35 +259,4 @@ impl Executor for ParallelExecutor {
     ) -> Result<Outcome<V>, ExecuteError> {
         self.run(block, None)
     }
-}
-
-/// Begins with what the first transactions of a plan have left.
-fn adopt<V: Vm, S: State<V::Key, V::Value>>(
-    overlay: &mut Overlay<'_, V::Key, V::Value, S>,
-    plan: &Plan<V::Key>,
-    transactions: usize,
-    values: Vec<Handoff<Known<V::Value>>>,
-) {
-    let end = transactions
-        .checked_sub(1)
-        .map_or(0, |last| plan.range(last as u32).end);
-    for (planned, value) in plan.accesses[..end].iter().zip(values) {
-        if let Some(value) = value.into_inner().filter(Known::is_known) {
-            overlay.adopt(&plan.keys.keys()[planned.key as usize], value);
-        }
-    }
-}
-
-/// What all transactions together have changed.
-fn changes<K: Ord + std::hash::Hash + Clone, V>(
-    plan: &Plan<K>,
-    mut values: Vec<Handoff<Known<V>>>,
-) -> Changes<K, V> {
-    let keys = plan.keys.keys().iter();
-    let changed = keys.zip(&plan.last_writes).filter_map(|(key, write)| {
-        let value = values.get_mut(*write as usize)?;
-        let value = std::mem::take(value).into_inner()?;
-        value.is_known().then(|| (key.clone(), value.into_option()))
-    });
-    Changes::from_unsorted(changed.collect())
 }

@@ -7,18 +7,22 @@
 //! | `trial.rs` | whether a block is worth more than one thread |
 //! | `crew.rs` | the workers of one block |
 //! | `attempt.rs` | attempts at transactions: what they need, and what they come to |
-//! | `plan.rs` | exact access sets: which value each access sees, what runs in one go, what waits for what |
-//! | `exact.rs` | runs a plan |
+//! | `plan.rs` | access sets that are known: which value each access sees, what runs in one go, what waits for what |
+//! | `planned.rs` | runs a plan |
+//! | `settling.rs` | settles its transactions in block order |
 //! | `view.rs` | what a transaction of a plan sees |
+//! | `made.rs` | what the transaction at hand makes of one key |
 //! | `optimistic/` | runs transactions before it is certain what those before them leave |
 
 mod attempt;
 mod crew;
-mod exact;
 mod executor;
+mod made;
 mod optimistic;
 mod plan;
+mod planned;
 mod runtime;
+mod settling;
 mod trial;
 mod view;
 

@@ -1,15 +1,26 @@
-//! What exact access sets come to: which value each access sees, what runs in one go, and what waits for what.
+//! What access sets come to: which value each access sees, what runs in one go, and what waits for what.
 //!
 //! Every write that a transaction may do has a place of its own for the value that it leaves. So a read is an index, not a
 //! search, and nobody overwrites what another still needs. A transaction that does not write what it said it might, or
-//! fails, passes on what it found; therefore a write waits for the one before it as a read does. An add does too: nothing
-//! here looks again at whether its bounds held.
+//! fails, passes on what it found; therefore a write waits for the one before it as a read does.
+//!
+//! An access that only adds to a number, or asks something of a value, is *free*: it waits for nobody, and what it was told is
+//! asked again when the transaction is committed. Who looks at such a key afterwards waits for the commit of the last
+//! transaction before it that may add to it.
+
+mod branches;
 
 use std::hash::Hash;
 
 use pleach_dtt::{Access, AccessSet, Interner, Trust};
 
-use crate::{protocol::countdown::Countdown, vm::Vm};
+use super::{attempt::forecast, made::together};
+use crate::{
+    protocol::countdown::Countdown,
+    value::{Amount, Delta, Value},
+    vm::Vm,
+};
+use branches::Branches;
 
 /// A transaction with up to so many accesses has them as they were said; of others they are sorted by key.
 pub(super) const FEW: usize = 8;
@@ -20,15 +31,21 @@ pub(super) const NONE: u32 = u32::MAX;
 /// A branch of so many transactions always runs in one go. Models have smaller blocks.
 const SMALL: usize = if cfg!(pleach_loom) { 1 } else { 16 };
 
-/// The plan for a block whose access sets are all exact.
-pub(super) struct Plan<K> {
+/// The plan for a block of which all access sets are known.
+pub(super) struct Plan<K, A> {
     pub(super) keys: Interner<K>,
     /// All accesses, transaction by transaction.
     pub(super) accesses: Vec<Planned>,
     /// Where the accesses of each transaction end.
     ends: Vec<u32>,
+    /// Which sets are only predicted; as far as there are any.
+    guessed: Vec<bool>,
     /// The last write to each key.
     pub(super) last_writes: Vec<u32>,
+    /// Which keys have free accesses; as far as there are any.
+    free_keys: Vec<bool>,
+    /// What those before it will probably add to the key of each free access; as far as anything is known.
+    forecasts: Vec<Option<Delta<A>>>,
     /// What can run from the start.
     pub(super) tasks: Vec<Task>,
     /// The transactions of batches, one after another.
@@ -37,19 +54,10 @@ pub(super) struct Plan<K> {
     waiting: Vec<u32>,
     waiting_ends: Vec<u32>,
     pub(super) countdowns: Vec<Countdown>,
+    /// Which commit somebody waits for, and who does, in the order of the commits.
+    pub(super) after_commits: Vec<(u32, u32)>,
     /// How many transactions the longest chain has.
     depth: u32,
-}
-
-/// How much of a plan can run side by side.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Shape {
-    /// Enough.
-    Wide,
-    /// Hardly anything, but much if transactions waited for nothing but what they look at: they add to the same keys.
-    Free,
-    /// Hardly anything.
-    Chain,
 }
 
 /// An access that a transaction may do.
@@ -59,11 +67,23 @@ pub(super) struct Planned {
     /// The access before it whose value it sees, or `NONE`: the parent state's.
     pub(super) source: u32,
     pub(super) access: Access,
+    /// Whether it is free, and somebody waits to see what its commit leaves.
+    pub(super) is_seen: bool,
 }
 
 impl Planned {
     pub(super) fn writes(self) -> bool {
         self.access.has(Access::WRITE) || self.access.has(Access::ADD)
+    }
+
+    /// Whether the transaction neither looks at the value nor puts one.
+    pub(super) fn is_free(self) -> bool {
+        !self.access.has(Access::READ) && !self.access.has(Access::WRITE)
+    }
+
+    /// Whether the transaction itself leaves a value there, when it has run.
+    pub(super) fn leaves(self) -> bool {
+        self.writes() && !self.is_free()
     }
 }
 
@@ -76,111 +96,173 @@ pub(super) enum Task {
     Root(u32),
 }
 
-impl<K: Ord + Hash + Clone> Plan<K> {
-    /// The plan for `transactions` on so many workers. `None` if some access set is not exact, or scans a range.
-    pub(super) fn new<V: Vm<Key = K>>(
+/// What is needed only while a plan is made.
+struct Draft<A> {
+    branches: Branches,
+    /// The transaction of each access.
+    owners: Vec<u32>,
+    /// How long the longest chain is that ends with each transaction, and with any up to it.
+    levels: Vec<(u32, u32)>,
+    /// What the transactions so far will probably add to each key; as far as anything is known.
+    sums: Vec<Option<Delta<A>>>,
+}
+
+impl<K: Ord + Hash + Clone, A: Amount> Plan<K, A> {
+    /// The plan for `transactions` on so many workers. `None` if some access set is not known, or scans a range: it has to be
+    /// exact unless there are predictions, which take the place of what the VM predicts.
+    pub(super) fn new<V>(
         vm: &V,
         transactions: &[V::Transaction],
+        predicted: Option<&[AccessSet<K>]>,
         workers: usize,
-    ) -> Option<Self> {
+    ) -> Option<Self>
+    where
+        V: Vm<Key = K, Value: Value<Amount = A>>,
+    {
         let count = transactions.len();
         let mut plan = Self {
             keys: Interner::with_capacity(3 * count),
             accesses: Vec::with_capacity(4 * count),
             ends: Vec::with_capacity(count),
+            guessed: Vec::new(),
             last_writes: Vec::with_capacity(3 * count),
+            free_keys: Vec::new(),
+            forecasts: Vec::new(),
             tasks: Vec::new(),
             batched: Vec::with_capacity(count),
             waiting: Vec::new(),
             waiting_ends: Vec::new(),
             countdowns: Vec::new(),
+            after_commits: Vec::new(),
             depth: 0,
         };
-        let mut branches = Branches::new(count);
-        let mut levels = Vec::with_capacity(count);
-        let mut owners = Vec::with_capacity(4 * count);
+        let mut draft = Draft {
+            branches: Branches::new(count),
+            owners: Vec::with_capacity(4 * count),
+            levels: Vec::with_capacity(count),
+            sums: Vec::new(),
+        };
         let mut set = AccessSet::new();
         for (index, transaction) in transactions.iter().enumerate() {
             set.clear();
-            if vm.accesses(transaction, &mut set) != Trust::Exact || !set.ranges().is_empty() {
+            let trust = vm.accesses(transaction, &mut set);
+            if trust != Trust::Exact {
+                match predicted?.get(index) {
+                    Some(hint) => set.clone_from(hint),
+                    None if trust == Trust::Unknown => return None,
+                    None => {}
+                }
+                plan.guessed.resize(index, false);
+                plan.guessed.push(true);
+            }
+            if !set.ranges().is_empty() {
                 return None;
             }
             if set.entries().len() > FEW {
                 // Several entries for one key become one, and keys can be searched for.
                 set.sort();
             }
-            let level = plan.append(index as u32, &set, &mut owners, &mut branches, &levels)?;
-            plan.depth = plan.depth.max(level);
-            levels.push(level);
+            plan.append(index as u32, &set, &mut draft)?;
+            forecast(vm, transaction, |key, delta| {
+                if let Some(key) = plan.keys.get(&key) {
+                    let known = draft.sums.len().max(key.index() + 1);
+                    draft.sums.resize(known, None);
+                    let sum = &mut draft.sums[key.index()];
+                    *sum = Some(together(*sum, delta));
+                }
+            });
         }
-        plan.divide(&mut branches, &owners, workers);
+        plan.divide(&mut draft, workers);
         Some(plan)
     }
 
-    /// Plans the next transaction, and says how long its longest chain is.
-    fn append(
-        &mut self,
-        index: u32,
-        set: &AccessSet<K>,
-        owners: &mut Vec<u32>,
-        branches: &mut Branches,
-        levels: &[u32],
-    ) -> Option<u32> {
-        let mut level = 0;
+    /// Plans the next transaction.
+    fn append(&mut self, index: u32, set: &AccessSet<K>, draft: &mut Draft<A>) -> Option<()> {
         let first = self.accesses.len();
         let is_few = set.entries().len() <= FEW;
         for (key, access) in set.entries() {
             let key = self.keys.intern(key).ok()?.index();
-            let mut before = self.accesses[first..].iter_mut().zip(first..);
-            let before = before
-                .by_ref()
-                .take_while(|_| is_few)
-                .find(|(planned, _)| planned.key == key as u32);
-            if let Some((planned, place)) = before {
+            let mut before = self.accesses[first..].iter_mut().take_while(|_| is_few);
+            if let Some(planned) = before.find(|planned| planned.key == key as u32) {
                 planned.access = planned.access.and(*access);
-                if planned.writes() {
-                    self.last_writes[key] = place as u32;
-                }
                 continue;
             }
             if key == self.last_writes.len() {
                 self.last_writes.push(NONE);
             }
-            let source = self.last_writes[key];
-            if source != NONE {
-                let owner = owners[source as usize];
-                branches.join(owner, index);
-                level = level.max(levels[owner as usize]);
-            }
-            let planned = Planned {
+            self.accesses.push(Planned {
                 key: key as u32,
-                source,
+                source: NONE,
                 access: *access,
-            };
-            if planned.writes() {
-                self.last_writes[key] = u32::try_from(self.accesses.len()).ok()?;
-            }
-            self.accesses.push(planned);
-            owners.push(index);
+                is_seen: false,
+            });
+            draft.owners.push(index);
         }
-        self.ends.push(u32::try_from(self.accesses.len()).ok()?);
-        Some(level + 1)
+        let end = u32::try_from(self.accesses.len()).ok()?;
+        self.ends.push(end);
+        let mut level = 0;
+        // The last transaction the commit of which it waits for: those before that are committed before.
+        let mut committed = None;
+        for place in first as u32..end {
+            let planned = self.accesses[place as usize];
+            let key = planned.key as usize;
+            let source = self.last_writes[key];
+            if planned.is_free() {
+                self.is_to_be_free(place, key, draft);
+            } else if source != NONE {
+                self.accesses[place as usize].source = source;
+                let owner = draft.owners[source as usize];
+                let (chain, highest) = draft.levels[owner as usize];
+                let source = &mut self.accesses[source as usize];
+                if source.is_free() {
+                    source.is_seen = true;
+                    committed = committed.max(Some(owner));
+                    level = level.max(highest);
+                } else {
+                    draft.branches.join(owner, index);
+                    level = level.max(chain);
+                }
+            }
+            if planned.writes() {
+                self.last_writes[key] = place;
+            }
+        }
+        self.after_commits
+            .extend(committed.map(|committed| (committed, index)));
+        self.depth = self.depth.max(level + 1);
+        draft.levels.push((level + 1, self.depth));
+        Some(())
+    }
+
+    fn is_to_be_free(&mut self, place: u32, key: usize, draft: &Draft<A>) {
+        if key >= self.free_keys.len() {
+            self.free_keys.resize(key + 1, false);
+        }
+        self.free_keys[key] = true;
+        if let Some(sum) = draft.sums.get(key).filter(|sum| sum.is_some()) {
+            self.forecasts.resize(place as usize, None);
+            self.forecasts.push(*sum);
+        }
     }
 
     /// Puts small branches together into batches, and lets the transactions of large ones wait for each other.
-    fn divide(&mut self, branches: &mut Branches, owners: &[u32], workers: usize) {
+    fn divide(&mut self, draft: &mut Draft<A>, workers: usize) {
         let count = self.ends.len();
-        let (members, ends) = branches.lists();
+        let (members, ends) = draft.branches.lists();
         // A branch of which each worker could have two would leave some without work at the end.
         let large = (count / (2 * workers)).max(SMALL);
         let batch = (count / (8 * workers)).clamp(1, 256);
         let mut is_large = vec![false; count];
+        for (_, waits) in &self.after_commits {
+            is_large[draft.branches.first(*waits) as usize] = true;
+        }
         let mut start = 0;
         let mut begun = 0;
         for end in ends {
             let branch = &members[start as usize..end as usize];
             start = end;
-            if branch.len() > large {
+            // The first of its members says whether one of them waits for a commit, as no batch does.
+            if branch.len() > large || is_large[branch[0] as usize] {
                 for index in branch {
                     is_large[*index as usize] = true;
                 }
@@ -198,7 +280,7 @@ impl<K: Ord + Hash + Clone> Plan<K> {
                 .push(Task::Batch(begun as u32, self.batched.len() as u32));
         }
         if self.batched.len() < count {
-            self.link(&is_large, owners);
+            self.link(&is_large, &draft.owners);
         }
     }
 
@@ -214,7 +296,9 @@ impl<K: Ord + Hash + Clone> Plan<K> {
         for index in (0..count).filter(|index| is_large[*index]) {
             let first = edges.len();
             for planned in self.of(index as u32) {
-                if planned.source == NONE {
+                // For free ones it waits until they are committed.
+                let source = self.accesses.get(planned.source as usize);
+                if source.is_none_or(|source| source.is_free()) {
                     continue;
                 }
                 let owner = owners[planned.source as usize];
@@ -225,10 +309,16 @@ impl<K: Ord + Hash + Clone> Plan<K> {
                 }
             }
             counts[index] = (edges.len() - first) as u32;
+        }
+        for (_, waits) in &self.after_commits {
+            counts[*waits as usize] += 1;
+        }
+        for index in (0..count).filter(|index| is_large[*index]) {
             if counts[index] == 0 {
                 roots.push(Task::Root(index as u32));
             }
         }
+        self.after_commits.sort_unstable();
         let mut start = 0;
         for end in &mut ends {
             let length = *end;
@@ -255,7 +345,7 @@ impl<K: Ord + Hash + Clone> Plan<K> {
         start as usize..self.ends[index] as usize
     }
 
-    fn of(&self, transaction: u32) -> impl Iterator<Item = Planned> {
+    pub(super) fn of(&self, transaction: u32) -> impl Iterator<Item = Planned> {
         self.accesses[self.range(transaction)].iter().copied()
     }
 
@@ -268,37 +358,39 @@ impl<K: Ord + Hash + Clone> Plan<K> {
         &self.waiting[start as usize..self.waiting_ends[index] as usize]
     }
 
-    /// How much of it can run side by side.
-    pub(super) fn shape(&self) -> Shape {
-        let is_chain = |depth: u32| depth as usize * 4 > self.transactions() * 3;
-        if !is_chain(self.depth) {
-            Shape::Wide
-        } else if is_chain(self.free_depth()) {
-            Shape::Chain
-        } else {
-            Shape::Free
-        }
+    /// Whether all of a transaction's accesses are known, and enforced.
+    pub(super) fn is_exact(&self, transaction: u32) -> bool {
+        !matches!(self.guessed.get(transaction as usize), Some(true))
     }
 
-    /// How many transactions the longest chain would have if only those waited who look at a value.
-    fn free_depth(&self) -> u32 {
-        // How many transactions deep the value of each key is.
-        let mut depths = vec![0; self.keys.keys().len()];
-        for transaction in 0..self.transactions() as u32 {
-            let looks = |planned: &Planned| planned.access.has(Access::READ);
-            let seen = self.of(transaction).filter(looks);
-            let depth = seen.map(|planned| depths[planned.key as usize]).max();
-            let depth = 1 + depth.unwrap_or(0);
-            for planned in self.of(transaction).filter(|planned| planned.writes()) {
-                let before = &mut depths[planned.key as usize];
-                *before = if planned.access.has(Access::WRITE) {
-                    depth
-                } else {
-                    depth.max(*before)
-                };
-            }
-        }
-        depths.into_iter().max().unwrap_or(0)
+    /// Whether that is so for all transactions.
+    pub(super) fn is_all_exact(&self) -> bool {
+        self.guessed.is_empty()
+    }
+
+    /// Whether any access waits for nobody.
+    pub(super) fn has_free(&self) -> bool {
+        !self.free_keys.is_empty()
+    }
+
+    /// Whether anybody waits for a commit.
+    pub(super) fn waits_for_commits(&self) -> bool {
+        !self.after_commits.is_empty()
+    }
+
+    /// Whether a key has free accesses.
+    pub(super) fn is_free_key(&self, key: u32) -> bool {
+        matches!(self.free_keys.get(key as usize), Some(true))
+    }
+
+    /// What transactions before it will probably add to the key of a free access.
+    pub(super) fn forecast(&self, access: usize) -> Option<Delta<A>> {
+        *self.forecasts.get(access)?
+    }
+
+    /// Whether hardly anything can run side by side.
+    pub(super) fn is_chain(&self) -> bool {
+        self.depth as usize * 4 > self.transactions() * 3
     }
 
     /// How many threads can be of use beside the caller's.
@@ -312,66 +404,5 @@ impl<K: Ord + Hash + Clone> Plan<K> {
 
     pub(super) fn transactions(&self) -> usize {
         self.ends.len()
-    }
-}
-
-/// Which transactions are connected.
-struct Branches {
-    /// Of each transaction, one on the same branch with a lower index, or itself.
-    lower: Vec<u32>,
-}
-
-impl Branches {
-    fn new(count: usize) -> Self {
-        Self {
-            lower: (0..count as u32).collect(),
-        }
-    }
-
-    /// The first transaction of a branch.
-    fn first(&mut self, mut index: u32) -> u32 {
-        while self.lower[index as usize] != index {
-            let lower = self.lower[index as usize];
-            // Halves the way for those who come next.
-            self.lower[index as usize] = self.lower[lower as usize];
-            index = lower;
-        }
-        index
-    }
-
-    fn join(&mut self, a: u32, b: u32) {
-        let (a, b) = (self.first(a), self.first(b));
-        let (low, high) = if a < b { (a, b) } else { (b, a) };
-        self.lower[high as usize] = low;
-    }
-
-    /// The transactions of all branches, branch by branch, and where each ends.
-    fn lists(&mut self) -> (Vec<u32>, Vec<u32>) {
-        let count = self.lower.len();
-        let mut numbers = vec![NONE; count];
-        let mut ends: Vec<u32> = Vec::new();
-        for index in 0..count as u32 {
-            let first = self.first(index);
-            if first == index {
-                numbers[index as usize] = ends.len() as u32;
-                ends.push(0);
-            } else {
-                numbers[index as usize] = numbers[first as usize];
-            }
-            ends[numbers[index as usize] as usize] += 1;
-        }
-        let mut start = 0;
-        for end in &mut ends {
-            let length = *end;
-            *end = start;
-            start += length;
-        }
-        let mut members = vec![0; count];
-        for index in 0..count {
-            let place = &mut ends[numbers[index] as usize];
-            members[*place as usize] = index as u32;
-            *place += 1;
-        }
-        (members, ends)
     }
 }

@@ -7,108 +7,169 @@ use std::{
 
 use pleach_dtt::Access;
 
-use super::plan::{FEW, NONE, Plan, Planned};
+use super::{
+    made::Made,
+    plan::{FEW, NONE, Plan, Planned},
+};
 use crate::{
     error::{AccessKind, Undeclared},
-    execute::{Known, Lookup, Trouble},
-    protocol::handoff::Handoff,
+    execute::{Known, Lookup, Trouble, add_known},
+    protocol::{
+        handoff::Handoff,
+        versions::{Change, Check, Question},
+    },
     state::State,
-    value::Value,
+    sync::OnceLock,
+    value::{Amount, Bounds, Delta, Value},
     vm::Interrupt,
 };
 
-/// What a transaction did with a key so far.
-pub(super) struct Local<V> {
-    /// What it found, once it has looked.
-    found: Known<V>,
-    /// What it made of it.
-    pending: Known<V>,
-    /// Whether it has put or deleted it, and so knows it: not only added to it.
-    put: bool,
+/// What the transactions of a plan leave for each other.
+pub(super) struct Memory<V> {
+    /// For each access that may write, what it leaves: `Known::No` if that is still the parent state's. Empty where nobody has
+    /// run, and where nobody waits for what a free access comes to.
+    pub(super) values: Vec<Handoff<Known<V>>>,
+    /// What the parent state holds for keys with free accesses, once somebody has asked; nothing at all if there are none.
+    pub(super) bases: Vec<OnceLock<Option<V>>>,
 }
 
-/// The values that writes leave, one for each access: `Known::No` if it is still the parent state's.
-pub(super) type Values<V> = [Handoff<Known<V>>];
+impl<V> Memory<V> {
+    /// Nothing yet, for this plan.
+    pub(super) fn new<K, A>(plan: &Plan<K, A>) -> Self
+    where
+        K: Ord + std::hash::Hash + Clone,
+        A: Amount,
+    {
+        let bases = if plan.has_free() {
+            plan.keys.keys()
+        } else {
+            &[]
+        };
+        Self {
+            values: plan.accesses.iter().map(|_| Handoff::new()).collect(),
+            bases: bases.iter().map(|_| OnceLock::new()).collect(),
+        }
+    }
+}
 
-/// A view for one transaction. All that its accesses see is there already: whoever runs it sees to that.
-pub(super) struct PlannedView<'a, K, V, S> {
-    plan: &'a Plan<K>,
-    values: &'a Values<V>,
+/// What a transaction was told by its free accesses: the place of each among its accesses, and what is to hold of its key.
+pub(super) type Checks<V> = Vec<(u32, Check<<V as Value>::Amount>)>;
+
+/// Why a view interrupted a transaction.
+pub(super) enum Halt {
+    /// It would do so serially too, if it saw the same.
+    Trouble(Trouble),
+    /// The predicted set does not have what the transaction wants.
+    Left,
+}
+
+/// A view for one transaction. What its accesses see is there already, whoever runs it sees to that; but for free ones, which
+/// work on estimates until the transaction is committed.
+pub(super) struct PlannedView<'a, K, V: Value, S> {
+    plan: &'a Plan<K, V::Amount>,
+    memory: &'a Memory<V>,
     state: &'a S,
+    /// What all transactions before it have made of keys with free accesses, if they are committed.
+    running: Option<&'a [Known<V>]>,
+    is_exact: bool,
     /// The first access of the transaction.
     first: usize,
     accesses: &'a [Planned],
-    locals: &'a mut Vec<Local<V>>,
-    trouble: Option<Trouble>,
+    locals: &'a mut Vec<Made<V>>,
+    pub(super) checks: Checks<V>,
+    pub(super) halt: Option<Halt>,
 }
 
 impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
     PlannedView<'a, K, V, S>
 {
+    /// A view for a transaction that runs for the first time, or again, on the `running` values that those before it have left.
+    ///
     /// # Safety
     ///
-    /// What the accesses of the transaction see was filled in before, and nobody else runs this transaction.
+    /// What the accesses of the transaction see, but for free ones, was filled in before.
     pub(super) unsafe fn new(
-        plan: &'a Plan<K>,
-        values: &'a Values<V>,
+        plan: &'a Plan<K, V::Amount>,
+        memory: &'a Memory<V>,
         state: &'a S,
         transaction: u32,
-        locals: &'a mut Vec<Local<V>>,
+        running: Option<&'a [Known<V>]>,
+        locals: &'a mut Vec<Made<V>>,
     ) -> Self {
         let range = plan.range(transaction);
         let first = range.start;
         let accesses = &plan.accesses[range];
         locals.clear();
-        locals.extend(accesses.iter().map(|_| Local {
-            found: Known::No,
-            pending: Known::No,
-            put: false,
-        }));
+        locals.extend(accesses.iter().map(|_| Made::new()));
         Self {
             plan,
-            values,
+            memory,
             state,
+            running,
+            is_exact: plan.is_exact(transaction),
             first,
             accesses,
             locals,
-            trouble: None,
+            checks: Vec::new(),
+            halt: None,
         }
     }
 
-    /// Why the view interrupted the transaction, if it did.
-    pub(super) fn take_trouble(&mut self) -> Option<Trouble> {
-        self.trouble.take()
-    }
-
-    /// Leaves the transaction's values for those after it: what it made of its keys if they are to be `kept`, and what it
-    /// found otherwise.
-    pub(super) fn leave(self, kept: bool) {
-        for (place, (planned, local)) in self.accesses.iter().zip(self.locals.drain(..)).enumerate()
-        {
-            if !planned.writes() {
-                continue;
-            }
+    /// The transaction's values for those after it, each with the number of its access: what it made of its keys if they are to
+    /// be `kept`, and what it found otherwise.
+    fn left(self, kept: bool) -> impl Iterator<Item = (usize, Known<V>)> {
+        let locals = self.accesses.iter().zip(self.locals.drain(..));
+        let leaving = (self.first..).zip(locals);
+        let leaving = leaving.filter(|(_, (planned, _))| planned.leaves());
+        leaving.map(move |(access, (planned, local))| {
             let value = if kept && local.pending.is_known() {
                 local.pending
             } else {
-                inherited(self.values, *planned)
+                inherited(self.memory, *planned)
                     .cloned()
                     .unwrap_or(Known::No)
             };
-            // SAFETY: By the contract of `new`, this thread alone runs the transaction, and each of its accesses comes by
-            // here once. Those who look at the value are told afterwards that the transaction is done.
-            unsafe { self.values[self.first + place].fill(value) };
+            (access, value)
+        })
+    }
+
+    /// Leaves the transaction's values for those after it.
+    ///
+    /// # Safety
+    ///
+    /// It is called once for a transaction, before anybody is told that it has run.
+    pub(super) unsafe fn leave(self, kept: bool) {
+        let values = &self.memory.values;
+        for (access, value) in self.left(kept) {
+            // SAFETY: By the contract each of its accesses comes by here once; those who look at the value are told afterwards
+            // that the transaction is done.
+            unsafe { values[access].fill(value) };
         }
     }
 
-    fn interrupt(&mut self, trouble: Trouble) -> Interrupt {
+    /// Whether the transaction, which has left its values before, would leave the same.
+    pub(super) fn leaves_the_same(self, kept: bool) -> bool {
+        let values = &self.memory.values;
+        self.left(kept).all(|(access, value)| {
+            // SAFETY: Who asks this sees that the transaction has left its values.
+            unsafe { values[access].get() == Some(&value) }
+        })
+    }
+
+    fn interrupt(&mut self, halt: Halt) -> Interrupt {
         // The first reason counts if a VM goes on after an interrupt.
-        self.trouble.get_or_insert(trouble);
+        self.halt.get_or_insert(halt);
         Interrupt::new()
     }
 
-    fn undeclared(&mut self, access: AccessKind, key: String) -> Interrupt {
-        self.interrupt(Trouble::Undeclared(Undeclared { access, key }))
+    /// The transaction wants something that its set does not have.
+    #[cold]
+    fn outside(&mut self, undeclared: impl FnOnce() -> Undeclared) -> Interrupt {
+        self.interrupt(if self.is_exact {
+            Halt::Trouble(Trouble::Undeclared(undeclared()))
+        } else {
+            Halt::Left
+        })
     }
 
     /// The place of `key` among the accesses, if it may be used so.
@@ -133,11 +194,16 @@ impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
                 AccessKind::Add => access.has(Access::ADD) || access.has(Access::UPDATE),
                 AccessKind::Range => false,
             };
-            declared || self.locals[place].put
+            declared
+                || self.locals[place].put
+                || (!self.is_exact && serves(self.accesses[place], kind))
         });
         match place {
             Some(place) if allowed => Ok(place),
-            _ => Err(self.undeclared(kind, format!("{key:?}"))),
+            _ => Err(self.outside(|| Undeclared {
+                access: kind,
+                key: format!("{key:?}"),
+            })),
         }
     }
 
@@ -147,26 +213,71 @@ impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
         if local.pending.is_known() || local.found.is_known() {
             return Ok(());
         }
-        let inherited = inherited(self.values, self.accesses[place]);
-        let found = match inherited.filter(|value| value.is_known()) {
-            Some(value) => value.clone(),
-            None => match self.state.get(key) {
-                Ok(value) => Known::of(value),
-                Err(error) => return Err(self.interrupt(Trouble::State(Box::new(error)))),
-            },
+        let planned = self.accesses[place];
+        let found = if planned.is_free() {
+            self.estimate(self.first + place, planned.key, key)?
+        } else {
+            let inherited = inherited(self.memory, planned);
+            match inherited.filter(|value| value.is_known()) {
+                Some(value) => value.clone(),
+                None => Known::of(self.parent(key)?),
+            }
         };
         self.locals[place].found = found;
         Ok(())
     }
+
+    /// What the parent state holds.
+    fn parent(&mut self, key: &K) -> Result<Option<V>, Interrupt> {
+        let value = self.state.get(key);
+        value.map_err(|error| self.interrupt(Halt::Trouble(Trouble::State(Box::new(error)))))
+    }
+
+    /// What a free access works on: the value, if all before the transaction are committed, and what it probably is otherwise.
+    fn estimate(&mut self, access: usize, number: u32, key: &K) -> Result<Known<V>, Interrupt> {
+        let number = number as usize;
+        if let Some(value) = self.running.map(|running| &running[number])
+            && value.is_known()
+        {
+            return Ok(value.clone());
+        }
+        let base = &self.memory.bases[number];
+        let base = match base.get() {
+            Some(base) => base,
+            None => {
+                let value = self.parent(key)?;
+                base.get_or_init(|| value)
+            }
+        };
+        let forecast = self.plan.forecast(access);
+        let forecast = forecast.filter(|_| self.running.is_none());
+        let sum = forecast.map(|delta| Change::Add(delta).apply(base.as_ref()));
+        Ok(match sum.filter(Known::is_known) {
+            Some(sum) => sum,
+            None => Known::of(base.clone()),
+        })
+    }
 }
 
-/// The value that an access sees, if a transaction before it may have written it.
-fn inherited<V: Sync>(values: &Values<V>, planned: Planned) -> Option<&Known<V>> {
+/// Whether an access of a predicted set is good for this, said or not: whoever waits for a value may look at it, and whoever
+/// leaves one may leave any.
+fn serves(planned: Planned, kind: AccessKind) -> bool {
+    match kind {
+        AccessKind::Read => !planned.is_free(),
+        AccessKind::Check => true,
+        AccessKind::Add => planned.writes(),
+        AccessKind::Write => planned.leaves(),
+        AccessKind::Range => false,
+    }
+}
+
+/// The value that an access sees that is not free, if a transaction before it may have written it.
+fn inherited<V: Sync>(memory: &Memory<V>, planned: Planned) -> Option<&Known<V>> {
     if planned.source == NONE {
         return None;
     }
     // SAFETY: By the contract of `PlannedView::new`, which alone leads here, this was filled in before.
-    unsafe { values[planned.source as usize].get() }
+    unsafe { memory.values[planned.source as usize].get() }
 }
 
 impl<K, V, S> Lookup<K, V> for PlannedView<'_, K, V, S>
@@ -187,20 +298,35 @@ where
 
     #[inline]
     fn value(&self, place: usize) -> Option<&V> {
-        let local = &self.locals[place];
-        if local.pending.is_known() {
-            local.pending.as_option()
-        } else {
-            local.found.as_option()
+        self.locals[place].value()
+    }
+
+    #[inline]
+    fn ask(&mut self, place: usize, question: Question<V::Amount>) -> bool {
+        if !self.accesses[place].is_free() {
+            return question.ask(self.locals[place].value());
         }
+        let check = self.locals[place].answer(question);
+        self.checks.push((place as u32, check));
+        check.answer
+    }
+
+    #[inline]
+    fn add(&mut self, place: usize, delta: Delta<V::Amount>, bounds: Bounds<V::Amount>) -> bool {
+        if !self.accesses[place].is_free() {
+            return add_known(self, place, delta, bounds);
+        }
+        let answer = self.ask(place, Question::Add(delta, bounds));
+        if answer {
+            self.locals[place].add(delta);
+        }
+        answer
     }
 
     #[inline]
     fn set(&mut self, key: &K, value: Option<V>) -> Result<(), Interrupt> {
         let place = self.place(AccessKind::Write, key)?;
-        let local = &mut self.locals[place];
-        local.pending = Known::of(value);
-        local.put = true;
+        self.locals[place].put(value);
         Ok(())
     }
 
@@ -216,6 +342,6 @@ where
         _: &mut dyn FnMut(&K, &V) -> ControlFlow<()>,
     ) -> Result<(), Interrupt> {
         // A set with a range has no plan.
-        Err(self.interrupt(Trouble::Undeclared(Undeclared::range(from, to))))
+        Err(self.outside(|| Undeclared::range(from, to)))
     }
 }

@@ -3,20 +3,12 @@
 use std::{collections::BTreeSet, ops::Bound};
 
 use super::Cell;
-use crate::{
-    execute::Known,
-    protocol::{
-        keys::Entry,
-        versions::{Change, Check, Question},
-    },
-    value::{Amount, Delta, Value},
-};
+use crate::{parallel::made::Made, protocol::keys::Entry, value::Value};
 
 /// Up to so many are looked through one by one.
 const FEW: usize = 8;
 
 /// What a transaction did with a key so far.
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Local<'a, K, V: Value> {
     hash: u64,
     pub(super) key: &'a K,
@@ -27,79 +19,12 @@ pub(super) struct Local<'a, K, V: Value> {
     pub(super) is_new: bool,
     /// Whether scans know that the key has versions, as far as this transaction knows.
     pub(super) is_known: bool,
-    /// What it found, once it has looked or asked.
-    pub(super) found: Known<V>,
     /// How many things the transaction had been told when it was last told something of this key; zero if never.
     pub(super) told: u32,
     /// Whether it wanted to see the value, and so has to be told if that changes.
     pub(super) looks: bool,
-    /// What it has added to what it found.
-    pub(super) own: Option<Delta<V::Amount>>,
-    /// What it made of it.
-    pub(super) pending: Known<V>,
-    /// Whether it has put or deleted it, and so knows it whatever was there.
-    pub(super) put: bool,
-}
-
-impl<K, V: Value> Local<'_, K, V> {
-    /// The value that the transaction sees.
-    pub(super) fn value(&self) -> Option<&V> {
-        if self.pending.is_known() {
-            self.pending.as_option()
-        } else {
-            self.found.as_option()
-        }
-    }
-
-    /// Whether it makes anything of the key.
-    pub(super) fn is_written(&self) -> bool {
-        self.put || self.own.is_some()
-    }
-
-    /// What it makes of the key, if it does anything.
-    pub(super) fn change(&mut self) -> Option<Change<V>> {
-        if self.put {
-            let pending = std::mem::replace(&mut self.pending, Known::No);
-            return Some(Change::Put(pending.into_option()));
-        }
-        self.own.map(Change::Add)
-    }
-
-    /// The answer to a question, and what is to be asked again because it may change.
-    pub(super) fn answer(&self, question: Question<V::Amount>) -> (bool, Option<Check<V::Amount>>) {
-        let answer = question.ask(self.value());
-        let check = Check {
-            own: self.own,
-            question,
-            answer,
-        };
-        (answer, (!self.put && !self.looks).then_some(check))
-    }
-
-    /// Adds to the value, to which that can be added.
-    pub(super) fn add(&mut self, delta: Delta<V::Amount>) {
-        let sum = Change::Add(delta).apply(self.value());
-        self.pending = Known::of(sum.into_option());
-        if !self.put {
-            self.own = Some(match self.own {
-                None => delta,
-                Some(own) => together(own, delta),
-            });
-        }
-    }
-}
-
-/// One change that comes to the same as two, the sum of which is known to be a number.
-fn together<A: Amount>(first: Delta<A>, second: Delta<A>) -> Delta<A> {
-    let signed = |positive: A, negative: A| match positive.checked_sub(negative) {
-        Some(rest) => Delta::Plus(rest),
-        None => Delta::Minus(negative.checked_sub(positive).unwrap_or(A::ZERO)),
-    };
-    match (first, second) {
-        (Delta::Plus(a), Delta::Plus(b)) => Delta::Plus(a.checked_add(b).unwrap_or(A::MAX)),
-        (Delta::Minus(a), Delta::Minus(b)) => Delta::Minus(a.checked_add(b).unwrap_or(A::MAX)),
-        (Delta::Plus(a), Delta::Minus(b)) | (Delta::Minus(b), Delta::Plus(a)) => signed(a, b),
-    }
+    /// What it did with it.
+    pub(super) made: Made<V>,
 }
 
 /// The keys that the transaction at hand has touched.
@@ -157,12 +82,9 @@ impl<'a, K: Ord + Sync, V: Value> Locals<'a, K, V> {
             cell: entry.cell(),
             is_new,
             is_known: false,
-            found: Known::No,
             told: 0,
             looks: false,
-            own: None,
-            pending: Known::No,
-            put: false,
+            made: Made::new(),
         });
         let count = self.touched.len();
         if count > FEW {
@@ -201,7 +123,7 @@ impl<'a, K: Ord + Sync, V: Value> Locals<'a, K, V> {
     /// The first key of a range, which is not empty, that the transaction has written.
     pub(super) fn next_written(&mut self, range: (Bound<&K>, Bound<&K>)) -> Option<&'a K> {
         let written = self.written.get_or_insert_with(|| {
-            let written = self.touched.iter().filter(|local| local.is_written());
+            let written = self.touched.iter().filter(|local| local.made.is_written());
             written.map(|local| local.key).collect()
         });
         written.range::<K, _>(range).next().copied()

@@ -26,7 +26,7 @@ use pleach_dtt::{Access, AccessSet, Trust};
 use smallvec::SmallVec;
 
 use super::{
-    attempt::{Attempted, Input, Touched},
+    attempt::{Attempted, Input, Touched, forecast},
     crew,
     runtime::Runtime,
 };
@@ -239,26 +239,22 @@ impl<V: Vm, S> Shared<'_, V, S> {
         end - self.first as usize
     }
 
-    /// Asks the VM what a transaction will add to numbers. The serial executor does not: a panic is no more than a forecast that
-    /// is not there.
+    /// Notes what a transaction will probably add to numbers.
     fn forecast(&mut self, number: u32, transaction: &V::Transaction, spare: &mut Spare) {
-        let vm = self.input.vm;
         let (keys, scans, lifecycle) = (&self.keys, &self.scans, &mut self.lifecycle);
-        let _ = catch_unwind(AssertUnwindSafe(|| {
-            vm.forecast(transaction, &mut |key, delta| {
-                let (key, entry, _) = keys.enter(keys.hash(&key), &key, spare);
-                let is_known = entry.cell().lock().is_known_to_scans();
-                if !is_known && !cfg!(mutant = "silent_forecast") {
-                    // If it comes as it was forecast, nobody is named: who scans has to find it from the start.
-                    scans.tell(0, &[key], |key| keys.key(key), |_, _| {});
-                }
-                let mut versions = entry.cell().lock();
-                versions.known_to_scans();
-                versions.forecast(number, delta);
-                drop(versions);
-                lifecycle.prepare(number, |kept| kept.written.push(key));
-            });
-        }));
+        forecast(self.input.vm, transaction, |key, delta| {
+            let (key, entry, _) = keys.enter(keys.hash(&key), &key, spare);
+            let is_known = entry.cell().lock().is_known_to_scans();
+            if !is_known && !cfg!(mutant = "silent_forecast") {
+                // If it comes as it was forecast, nobody is named: who scans has to find it from the start.
+                scans.tell(0, &[key], |key| keys.key(key), |_, _| {});
+            }
+            let mut versions = entry.cell().lock();
+            versions.known_to_scans();
+            versions.forecast(number, delta);
+            drop(versions);
+            lifecycle.prepare(number, |kept| kept.written.push(key));
+        });
     }
 
     /// Notes what a transaction will probably look at and write.

@@ -21,7 +21,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
     fn ours(&mut self, key: &V::Key) -> Result<Known<V::Value>, Interrupt> {
         let place = self.touch(key);
         self.load(place, key, true)?;
-        Ok(Known::of(self.locals.get(place).value().cloned()))
+        Ok(Known::of(self.locals.get(place).made.value().cloned()))
     }
 
     /// Merges what others wrote, what the transaction itself wrote, and the parent state.

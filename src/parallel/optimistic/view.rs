@@ -71,7 +71,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
             return Err(self.interrupt(Halt::Deceived));
         }
         let place = self.touch(key);
-        let is_own = kind != AccessKind::Write && self.locals.get(place).put;
+        let is_own = kind != AccessKind::Write && self.locals.get(place).made.put;
         match self.declared {
             Some(declared) if !is_own && !allows(declared, kind, key) => {
                 let key = format!("{key:?}");
@@ -90,7 +90,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
         looks: bool,
     ) -> Result<(), Interrupt> {
         let local = self.locals.get_mut(place);
-        if local.put || local.looks || (!looks && local.found.is_known()) {
+        if local.made.put || local.looks || (!looks && local.made.found.is_known()) {
             return Ok(());
         }
         local.looks = looks;
@@ -157,7 +157,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
     /// Takes over what was found.
     fn found(&mut self, place: usize, value: Option<V::Value>) -> Result<(), Interrupt> {
         let local = self.locals.get_mut(place);
-        if local.found.is_known() {
+        if local.made.found.is_known() {
             // It has asked before it looked: what it was told must be true of what it sees now.
             let last = |told: u32| self.checks.get((told as usize).checked_sub(1)?);
             let mut all = iter::successors(last(local.told), |told| last(told.before));
@@ -165,10 +165,11 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
                 return Err(self.retry());
             }
         }
-        local.found = Known::of(value);
-        local.pending = Known::No;
-        if let Some(own) = local.own.take() {
-            local.add(own);
+        let made = &mut local.made;
+        made.found = Known::of(value);
+        made.pending = Known::No;
+        if let Some(own) = made.own.take() {
+            made.add(own);
         }
         Ok(())
     }
@@ -193,8 +194,9 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
         let place = self.place(kind, key)?;
         self.load(place, key, false)?;
         let local = self.locals.get_mut(place);
-        let (answer, check) = local.answer(question);
-        if let Some(check) = check {
+        let check = local.made.answer(question);
+        // What it has put, or looks at, needs no asking again.
+        if !local.made.put && !local.looks {
             let before = local.told;
             self.checks.push(Told {
                 place,
@@ -203,14 +205,12 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
             });
             local.told = self.checks.len() as u32;
         }
-        Ok((place, answer))
+        Ok((place, check.answer))
     }
 
     fn write(&mut self, key: &V::Key, value: Option<V::Value>) -> Result<(), Interrupt> {
         let place = self.place(AccessKind::Write, key)?;
-        let local = self.locals.get_mut(place);
-        local.pending = Known::of(value);
-        local.put = true;
+        self.locals.get_mut(place).made.put(value);
         self.locals.note_written(place);
         Ok(())
     }
@@ -226,7 +226,7 @@ where
     fn get(&mut self, key: &V::Key) -> Result<Option<V::Value>, Interrupt> {
         let place = self.place(AccessKind::Read, key)?;
         self.load(place, key, true)?;
-        Ok(self.locals.get(place).value().cloned())
+        Ok(self.locals.get(place).made.value().cloned())
     }
 
     fn contains(&mut self, key: &V::Key) -> Result<bool, Interrupt> {
@@ -259,7 +259,7 @@ where
     ) -> Result<bool, Interrupt> {
         let (place, answer) = self.ask(AccessKind::Add, key, Question::Add(delta, bounds))?;
         if answer {
-            self.locals.get_mut(place).add(delta);
+            self.locals.get_mut(place).made.add(delta);
             self.locals.note_written(place);
         }
         Ok(answer)

@@ -283,8 +283,8 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             if local.looks {
                 kept.looked.push(local.number);
             }
-            if local.is_written() {
-                local.cell.lock().guess(transaction, !local.put);
+            if local.made.is_written() {
+                local.cell.lock().guess(transaction, !local.made.put);
                 kept.written.push(local.number);
             }
         }
@@ -317,7 +317,11 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             if local.looks {
                 kept.looked.push(local.number);
             }
-            let change = if leaves_changes { local.change() } else { None };
+            let change = if leaves_changes {
+                local.made.change()
+            } else {
+                None
+            };
             if change.is_none() {
                 continue;
             }
@@ -350,7 +354,7 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
     /// Tells scans of the keys that may get their first versions now.
     fn tell(&mut self) {
         let shared = self.shared;
-        let written = self.locals.iter().filter(|local| local.is_written());
+        let written = self.locals.iter().filter(|local| local.made.is_written());
         let first = written.filter(|local| !local.is_known);
         self.first.extend(first.map(|local| local.number));
         if !self.first.is_empty() {

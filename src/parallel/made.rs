@@ -1,0 +1,96 @@
+//! What the transaction at hand makes of one key, for views that do not know every value for certain.
+
+use crate::{
+    execute::Known,
+    protocol::versions::{Change, Check, Question},
+    value::{Amount, Delta, Value},
+};
+
+/// What a transaction did with a key so far.
+pub(super) struct Made<V: Value> {
+    /// What it found, once it has looked or asked.
+    pub(super) found: Known<V>,
+    /// What it has added to what it found.
+    pub(super) own: Option<Delta<V::Amount>>,
+    /// What it made of it.
+    pub(super) pending: Known<V>,
+    /// Whether it has put or deleted it, and so knows it whatever was there.
+    pub(super) put: bool,
+}
+
+impl<V: Value> Made<V> {
+    /// Nothing yet.
+    pub(super) fn new() -> Self {
+        Self {
+            found: Known::No,
+            own: None,
+            pending: Known::No,
+            put: false,
+        }
+    }
+
+    /// The value that the transaction sees.
+    #[inline]
+    pub(super) fn value(&self) -> Option<&V> {
+        if self.pending.is_known() {
+            self.pending.as_option()
+        } else {
+            self.found.as_option()
+        }
+    }
+
+    /// Whether it makes anything of the key.
+    pub(super) fn is_written(&self) -> bool {
+        self.put || self.own.is_some()
+    }
+
+    /// What it makes of the key, if it does anything.
+    pub(super) fn change(&mut self) -> Option<Change<V>> {
+        if self.put {
+            let pending = std::mem::replace(&mut self.pending, Known::No);
+            return Some(Change::Put(pending.into_option()));
+        }
+        self.own.map(Change::Add)
+    }
+
+    /// The answer to a question, and what is to be asked again if it may change.
+    pub(super) fn answer(&self, question: Question<V::Amount>) -> Check<V::Amount> {
+        Check {
+            own: self.own,
+            question,
+            answer: question.ask(self.value()),
+        }
+    }
+
+    /// Puts a value, or none.
+    #[inline]
+    pub(super) fn put(&mut self, value: Option<V>) {
+        self.pending = Known::of(value);
+        self.put = true;
+    }
+
+    /// Adds to the value, to which that can be added.
+    pub(super) fn add(&mut self, delta: Delta<V::Amount>) {
+        let sum = Change::Add(delta).apply(self.value());
+        self.pending = Known::of(sum.into_option());
+        if !self.put {
+            self.own = Some(together(self.own, delta));
+        }
+    }
+}
+
+/// One change that comes to the same as both, if their sum is a number.
+pub(super) fn together<A: Amount>(first: Option<Delta<A>>, second: Delta<A>) -> Delta<A> {
+    let signed = |positive: A, negative: A| match positive.checked_sub(negative) {
+        Some(rest) => Delta::Plus(rest),
+        None => Delta::Minus(negative.checked_sub(positive).unwrap_or(A::ZERO)),
+    };
+    let Some(first) = first else {
+        return second;
+    };
+    match (first, second) {
+        (Delta::Plus(a), Delta::Plus(b)) => Delta::Plus(a.checked_add(b).unwrap_or(A::MAX)),
+        (Delta::Minus(a), Delta::Minus(b)) => Delta::Minus(a.checked_add(b).unwrap_or(A::MAX)),
+        (Delta::Plus(a), Delta::Minus(b)) | (Delta::Minus(b), Delta::Plus(a)) => signed(a, b),
+    }
+}
