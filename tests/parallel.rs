@@ -15,6 +15,8 @@ use pleach::{
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 
+use crate::silence_panics;
+
 const WORKERS: [usize; 4] = [1, 2, 3, 8];
 
 fn runtime(workers: usize) -> Runtime {
@@ -71,18 +73,9 @@ fn exact(block: &TestBlock) -> TestBlock {
     block
 }
 
-fn silence_panics_of_programs() {
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if panic.payload_as_str() != Some("a program panicked") {
-            hook(panic);
-        }
-    }));
-}
-
 #[test]
 fn every_block_comes_to_the_same() {
-    silence_panics_of_programs();
+    silence_panics("a program panicked");
     let runtimes = WORKERS.map(runtime);
     for profile in strategies::Profile::all() {
         let mut runner = TestRunner::new(ProptestConfig::with_cases(150));
@@ -97,7 +90,7 @@ fn every_block_comes_to_the_same() {
 
 #[test]
 fn so_do_large_ones() {
-    silence_panics_of_programs();
+    silence_panics("a program panicked");
     let runtimes = [2, 3].map(runtime);
     for profile in [
         strategies::Profile::skewed(),
@@ -128,7 +121,7 @@ fn programs(steps: impl IntoIterator<Item = Vec<Step>>) -> Vec<Program> {
 
 #[test]
 fn what_only_the_order_can_settle_ends_the_block_where_it_would_serially() {
-    silence_panics_of_programs();
+    silence_panics("a program panicked");
     let runtimes = [2, 4].map(runtime);
     let all = |special: Step, at: usize| {
         programs((0..200).map(|index| {

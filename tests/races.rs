@@ -12,7 +12,7 @@ use pleach::{
 fn check(runtime: &Runtime, seed: u64) -> Result<(), String> {
     let block = TestBlock::from_seed(seed);
     let expected = SerialExecutor::new().execute(block.to_pleach(&ProgramVm));
-    for strategy in [Strategy::Exact, Strategy::Optimistic] {
+    for strategy in [Strategy::Exact, Strategy::Auto, Strategy::Optimistic] {
         let executor = ParallelExecutor::new(runtime).strategy(strategy);
         assert_same(&expected, &executor.execute(block.to_pleach(&ProgramVm)))
             .map_err(|error| format!("seed {seed}, {strategy:?}: {error}"))?;

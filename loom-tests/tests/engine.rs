@@ -95,6 +95,66 @@ fn a_write_that_does_not_happen_passes_on_what_was_there() {
 }
 
 #[test]
+fn adds_side_by_side() {
+    explore(&[&[Step::Add(1, 5)], &[Step::Add(1, 3), Step::Subtract(1, 1)]]);
+}
+
+#[test]
+fn a_read_after_two_adds() {
+    let steps: &[&[Step]] = &[
+        &[Step::Add(1, 5)],
+        &[Step::Add(1, 3)],
+        &[Step::Get(1), Step::PutRegister(2)],
+    ];
+    let block = block(steps, Declared::Exactly);
+    let expected = SerialExecutor::new().execute(block.to_pleach(&ProgramVm));
+    explore_executor(Strategy::Exact, 2, move |executor| {
+        let found = executor.execute(block.to_pleach(&ProgramVm));
+        assert_same(&expected, &found).expect("they are the same");
+        // Nobody has slept while the last one could run.
+        let statistics = found.expect("nothing fails").statistics;
+        assert_eq!(statistics.serial, 0);
+    });
+}
+
+#[test]
+fn a_check_that_holds_only_when_it_is_committed() {
+    // The second one is told that there is not enough, and leaves what it would leave anyway.
+    explore(&[&[Step::Add(1, 5)], &[Step::Subtract(1, 3)], &[Step::Get(1)]]);
+}
+
+#[test]
+fn a_check_on_which_a_write_hangs() {
+    // What it puts depends on what it was told: the plan ends there.
+    explore(&[
+        &[Step::Add(1, 5)],
+        &[Step::AtLeast(1, 3), Step::PutRegister(2)],
+        &[Step::Get(2)],
+    ]);
+}
+
+#[test]
+fn an_add_to_what_was_put() {
+    explore(&[
+        &[Step::Put(1, 4)],
+        &[Step::Add(1, 3)],
+        &[Step::Get(1), Step::Delete(1)],
+    ]);
+}
+
+#[test]
+fn a_prediction_that_is_left() {
+    let steps: &[&[Step]] = &[&[Step::Put(1, 1)], &[Step::Get(1), Step::PutRegister(2)]];
+    explore_block(block(steps, Declared::Guessed(1)), Strategy::Auto, 2);
+}
+
+#[test]
+fn a_prediction_that_holds() {
+    let steps: &[&[Step]] = &[&[Step::Add(1, 2)], &[Step::Subtract(1, 2)], &[Step::Get(1)]];
+    explore_block(block(steps, Declared::Guessed(0)), Strategy::Auto, 2);
+}
+
+#[test]
 fn optimistic_transactions_that_share_nothing() {
     explore_optimistic(&[&[Step::Put(1, 1)], &[Step::Put(2, 2)]]);
 }

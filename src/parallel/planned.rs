@@ -160,7 +160,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, '_, '_, V, S> {
                 Job::Transaction(transaction)
             } else if let Some(job) = ready.poll(&working) {
                 job
-            } else if self.unsettled > 0 {
+            } else if self.unsettled > 0 && !cfg!(mutant = "sleep_unsettled") {
                 // Whoever sleeps has left nothing undone: somebody may wait for a commit.
                 self.settle();
                 continue;

@@ -7,7 +7,7 @@
 use super::{
     attempt::{Attempted, Input, Tools, Touched},
     made::Made,
-    plan::Plan,
+    plan::{Plan, Planned},
     view::{Checks, Halt, Memory, PlannedView},
 };
 use crate::{
@@ -176,7 +176,7 @@ impl<'a, 'r, V: Vm> Settling<'a, 'r, V> {
                 succeeded = attempt.is_ok();
                 is_kept = self.fold.settle(index, transaction, attempt) == Settled::Keep;
             }
-            if !is_kept && succeeded && shared.plan.of(number).any(|planned| planned.leaves()) {
+            if !is_kept && succeeded && shared.plan.of(number).any(Planned::leaves) {
                 // Others have seen what it left.
                 return self.stop(shared, End::Order);
             }
@@ -260,7 +260,7 @@ impl<'a, 'r, V: Vm> Settling<'a, 'r, V> {
         }
         for access in plan.range(transaction) {
             let planned = plan.accesses[access];
-            if planned.is_seen {
+            if planned.is_seen && !cfg!(mutant = "leave_no_sum") {
                 let value = self.running[planned.key as usize].clone();
                 // SAFETY: A transaction leaves nothing for its free accesses; it is committed once, and those who look at
                 // the value are counted down afterwards.

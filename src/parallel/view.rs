@@ -242,12 +242,11 @@ impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
             return Ok(value.clone());
         }
         let base = &self.memory.bases[number];
-        let base = match base.get() {
-            Some(base) => base,
-            None => {
-                let value = self.parent(key)?;
-                base.get_or_init(|| value)
-            }
+        let base = if let Some(base) = base.get() {
+            base
+        } else {
+            let value = self.parent(key)?;
+            base.get_or_init(|| value)
         };
         let forecast = self.plan.forecast(access);
         let forecast = forecast.filter(|_| self.running.is_none());

@@ -39,25 +39,28 @@ impl TestBlock {
             (number >> 11) % bound
         };
         let keys = 1 + below(24);
-        // Range scans and guesses are for optimists.
+        // Range scans are for optimists.
         let scans = below(2) == 0;
-        let declared = match below(if scans { 4 } else { 1 }) {
-            0 => Declared::Exactly,
-            1 => Declared::Guessed(u8::from(below(2) == 0)),
+        let declared = match below(4) {
+            0 | 2 if !scans => Declared::Exactly,
+            0 | 1 => Declared::Guessed(u8::from(below(4) == 0)),
             _ => Declared::Nothing,
         };
+        // Some blocks do hardly anything but add.
+        let gets = if below(3) == 0 { 1 } else { 4 };
         let transactions = (0..16 + below(48)).map(|_| {
             let mut steps: Vec<Step> = (0..=below(4))
                 .map(|_| {
                     let key = below(keys) as u8;
                     match below(16) {
-                        0..4 => Step::Get(key),
-                        4..7 => Step::Add(key, below(9)),
+                        step if step < gets => Step::Get(key),
+                        0..7 => Step::Add(key, below(9)),
                         7..10 => Step::Subtract(key, below(9)),
                         10 => Step::AtLeast(key, below(9)),
                         11 => Step::Contains(key),
                         12 => Step::Delete(key),
                         13 if scans => Step::Scan(key, key.saturating_add(5), 3),
+                        14 if gets == 1 => Step::Add(key, below(3)),
                         _ => Step::PutRegister(key),
                     }
                 })

@@ -37,10 +37,10 @@ mod explore {
         }
 
         fn strategy(self) -> Strategy {
-            if self.schedule.is_multiple_of(4) {
-                Strategy::Exact
-            } else {
-                Strategy::Optimistic
+            match self.schedule % 4 {
+                0 => Strategy::Exact,
+                1 | 2 => Strategy::Auto,
+                _ => Strategy::Optimistic,
             }
         }
 
