@@ -128,6 +128,6 @@ pub struct Statistics {
     pub serial: usize,
     /// Distinct keys that were touched.
     pub keys: usize,
-    /// How often the parent state was asked for a value. By exact access sets this is not counted.
+    /// How often the parent state was asked for a value. By a plan this is not counted.
     pub state_reads: usize,
 }

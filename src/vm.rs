@@ -84,8 +84,8 @@ pub trait Vm: Sync {
     /// Says by how much `transaction` will most probably change numbers, as far as that is known without executing it. Nothing
     /// is known by default.
     ///
-    /// It is a hint to an optimistic executor: until the transaction has run, those after it that only ask something of such
-    /// a number ([`StateView::at_least`]) are answered as if it had. A wrong hint costs time, never the result.
+    /// It is a hint to a parallel executor: until the transaction has run, those after it that only ask something of such a number
+    /// ([`StateView::at_least`]), or add to it, are answered as if it had. A wrong hint costs time, never the result.
     fn forecast(
         &self,
         transaction: &Self::Transaction,

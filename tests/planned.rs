@@ -218,7 +218,7 @@ fn what_a_rule_discards_adds_nothing() {
 
 #[test]
 fn a_cancelled_plan_with_adds_ends() {
-    let steps = (0..500).map(|index| vec![Step::Add(0, 1), Step::Put(index as u8, 1)]);
+    let steps = (0..500_u32).map(|index| vec![Step::Add(0, 1), Step::Put(index as u8, 1)]);
     let block = block(steps);
     for workers in [1, 3] {
         let cancel = CancelToken::new();

@@ -21,14 +21,14 @@ use crate::{
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub enum Strategy {
-    /// The one that is expected to be the fastest for the block. By exact access sets, unless they come to a chain. Where
-    /// they are not exact, or would be no chain if adds did not wait for each other, serially at first, for some
-    /// microseconds that are measured, and optimistically from there on if that seems to pay.
+    /// The one that is expected to be the fastest for the block. By a plan where all access sets are known, exactly or by
+    /// prediction, unless they come to a chain. Otherwise serially at first, for some microseconds that are measured, and
+    /// optimistically from there on if that seems to pay; a chain of exact sets serially to the end.
     #[default]
     Auto,
     /// One transaction after another.
     Serial,
-    /// By exact access sets. Blocks in which one is not exact, or scans a range, are executed serially.
+    /// By a plan that is made of exact access sets. Blocks in which one is not exact, or scans a range, are executed serially.
     Exact,
     /// By optimism: transactions run before it is certain what those before them leave, and again if that turns out to
     /// matter. Access sets, exact or predicted, say who had better wait for whom.
@@ -39,9 +39,13 @@ pub enum Strategy {
 ///
 /// The outcome is the serial executor's, byte for byte. What it takes from a [`Runtime`] is threads; making one is free.
 ///
-/// Where all access sets are [exact](pleach_dtt::Trust::Exact), branches of the block that share nothing run side by side,
-/// and the transactions of large branches as soon as those before them are done that they depend on. Nothing is validated,
-/// and nothing runs twice.
+/// Where all access sets are known and scan nothing, [exactly](pleach_dtt::Trust::Exact) or by prediction (the VM's, or
+/// [`Block::predicted`]), the block gets a plan: branches that share nothing run side by side, and the transactions of large
+/// branches as soon as those before them are done whose values they look at. Adds and checks wait for nobody: they are answered
+/// by what is probably so, from the parent state and [`Vm::forecast`], and asked again when the transaction is committed. Only if
+/// an answer has changed by then does it run again; nothing else is validated. A read after adds waits until they are committed.
+/// If a transaction touches something that was not predicted for it, or leaves something else when it runs again, the plan ends
+/// there, and the rest of the block runs optimistically. Making a plan takes time and memory in proportion to the accesses.
 ///
 /// All other blocks run [optimistically](Strategy::Optimistic). Each transaction sees what those before it have left so far,
 /// and runs again if something that it has looked at turns out different. If most attempts are in vain, the rest of the
@@ -49,8 +53,8 @@ pub enum Strategy {
 ///
 /// Either way, transactions are committed in the order of the block, and streamed to the caller as they are.
 ///
-/// If something happens that only the order of the block can settle (a fatal transaction, a panic, an error of the state; with
-/// exact sets also a rule that refuses a transaction), what comes before it stands, and the rest is executed serially.
+/// If something happens that only the order of the block can settle (a fatal transaction, a panic, an error of the state; in a
+/// plan also a rule that refuses a transaction that writes), what comes before it stands, and the rest is executed serially.
 ///
 /// # Examples
 ///

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// After so many transactions a worker settles what can be settled.
-const MUCH: usize = if cfg!(pleach_loom) { 1 } else { 64 };
+const MUCH: usize = if cfg!(pleach_loom) { 2 } else { 64 };
 
 /// What running a plan has left.
 pub(super) struct Ran<'a, V: Vm> {
