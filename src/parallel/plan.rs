@@ -203,17 +203,24 @@ impl<K: Ord + Hash + Clone, A: Amount> Plan<K, A> {
         let mut level = 0;
         // The last transaction the commit of which it waits for: those before that are committed before.
         let mut committed = None;
-        for place in first as u32..end {
-            let planned = self.accesses[place as usize];
+        let (before, mine) = self.accesses.split_at_mut(first);
+        for (planned, place) in mine.iter_mut().zip(first as u32..) {
             let key = planned.key as usize;
-            let source = self.last_writes[key];
+            let last = &mut self.last_writes[key];
             if planned.is_free() {
-                self.is_to_be_free(place, key, draft);
-            } else if source != NONE {
-                self.accesses[place as usize].source = source;
-                let owner = draft.owners[source as usize];
+                if key >= self.free_keys.len() {
+                    self.free_keys.resize(key + 1, false);
+                }
+                self.free_keys[key] = true;
+                if let Some(sum) = draft.sums.get(key).filter(|sum| sum.is_some()) {
+                    self.forecasts.resize(place as usize, None);
+                    self.forecasts.push(*sum);
+                }
+            } else if *last != NONE {
+                planned.source = *last;
+                let owner = draft.owners[*last as usize];
                 let (chain, highest) = draft.levels[owner as usize];
-                let source = &mut self.accesses[source as usize];
+                let source = &mut before[*last as usize];
                 if source.is_free() {
                     source.is_seen = true;
                     committed = committed.max(Some(owner));
@@ -224,7 +231,7 @@ impl<K: Ord + Hash + Clone, A: Amount> Plan<K, A> {
                 }
             }
             if planned.writes() {
-                self.last_writes[key] = place;
+                *last = place;
             }
         }
         self.after_commits
@@ -232,17 +239,6 @@ impl<K: Ord + Hash + Clone, A: Amount> Plan<K, A> {
         self.depth = self.depth.max(level + 1);
         draft.levels.push((level + 1, self.depth));
         Some(())
-    }
-
-    fn is_to_be_free(&mut self, place: u32, key: usize, draft: &Draft<A>) {
-        if key >= self.free_keys.len() {
-            self.free_keys.resize(key + 1, false);
-        }
-        self.free_keys[key] = true;
-        if let Some(sum) = draft.sums.get(key).filter(|sum| sum.is_some()) {
-            self.forecasts.resize(place as usize, None);
-            self.forecasts.push(*sum);
-        }
     }
 
     /// Puts small branches together into batches, and lets the transactions of large ones wait for each other.

@@ -76,6 +76,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> Shared<'_, V, S> {
     /// # Safety
     ///
     /// What its accesses see that are not free was left before. It runs for the first time once, and nobody is told of that before.
+    #[inline]
     pub(super) unsafe fn attempt(
         &self,
         transaction: u32,
@@ -94,7 +95,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> Shared<'_, V, S> {
         let mut view = Asked(view);
         let subject = &input.transactions[transaction as usize];
         let (returned, touched) = tools.execute(input.vm, subject, &mut view);
-        let Asked(mut view) = view;
+        let view = &mut view.0;
         let mut attempted = match view.halt.take() {
             Some(Halt::Left) => Attempted::Left,
             Some(Halt::Trouble(trouble)) => {

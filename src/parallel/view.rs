@@ -117,7 +117,9 @@ impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
 
     /// The transaction's values for those after it, each with the number of its access: what it made of its keys if they are to
     /// be `kept`, and what it found otherwise.
-    fn left(self, kept: bool) -> impl Iterator<Item = (usize, Known<V>)> {
+    #[inline]
+    fn left(&mut self, kept: bool) -> impl Iterator<Item = (usize, Known<V>)> {
+        let memory = self.memory;
         let locals = self.accesses.iter().zip(self.locals.drain(..));
         let leaving = (self.first..).zip(locals);
         let leaving = leaving.filter(|(_, (planned, _))| planned.leaves());
@@ -125,9 +127,7 @@ impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
             let value = if kept && local.pending.is_known() {
                 local.pending
             } else {
-                inherited(self.memory, *planned)
-                    .cloned()
-                    .unwrap_or(Known::No)
+                inherited(memory, *planned).cloned().unwrap_or(Known::No)
             };
             (access, value)
         })
@@ -138,7 +138,7 @@ impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
     /// # Safety
     ///
     /// It is called once for a transaction, before anybody is told that it has run.
-    pub(super) unsafe fn leave(self, kept: bool) {
+    pub(super) unsafe fn leave(&mut self, kept: bool) {
         let values = &self.memory.values;
         for (access, value) in self.left(kept) {
             // SAFETY: By the contract each of its accesses comes by here once; those who look at the value are told afterwards
@@ -148,7 +148,7 @@ impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
     }
 
     /// Whether the transaction, which has left its values before, would leave the same.
-    pub(super) fn leaves_the_same(self, kept: bool) -> bool {
+    pub(super) fn leaves_the_same(&mut self, kept: bool) -> bool {
         let values = &self.memory.values;
         self.left(kept).all(|(access, value)| {
             // SAFETY: Who asks this sees that the transaction has left its values.
@@ -234,6 +234,7 @@ impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
     }
 
     /// What a free access works on: the value, if all before the transaction are committed, and what it probably is otherwise.
+    #[inline(never)]
     fn estimate(&mut self, access: usize, number: u32, key: &K) -> Result<Known<V>, Interrupt> {
         let number = number as usize;
         if let Some(value) = self.running.map(|running| &running[number])

@@ -80,3 +80,34 @@ fn every_number_of_workers_comes_to_the_same() {
         }
     }
 }
+
+#[test]
+fn recorded_hints_of_any_block_change_nothing() {
+    let mut others = Vec::new();
+    for (path, file) in blocks() {
+        let prepared = file
+            .block
+            .prepare(&file.spec)
+            .expect("all signatures have senders");
+        let view = prepared.view(&file.state);
+        let (serial, right) = SerialExecutor::new()
+            .record(prepared.to_pleach(&view))
+            .expect("the block is valid");
+        let expected = format!("{:?}", serial.transactions);
+        for hints in [&right, &others] {
+            let executor = ParallelExecutor::new(&runtime(2));
+            let (found, touched) = executor
+                .record(prepared.to_pleach(&view).predicted(hints))
+                .expect("the block is valid");
+            let path = path.display();
+            assert!(serial.changes == found.changes, "changes of {path}");
+            assert!(
+                expected == format!("{:?}", found.transactions),
+                "outcomes of {path}"
+            );
+            assert_eq!(right, touched, "accesses of {path}");
+        }
+        // They fit the next block no more, and there may be too few.
+        others = right;
+    }
+}
