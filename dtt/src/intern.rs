@@ -224,6 +224,7 @@ impl<K: Hash + Eq> Interner<K> {
     /// # Errors
     ///
     /// If there are too many keys: 2^28.
+    #[inline]
     pub fn intern(&mut self, key: &K) -> Result<KeyId, TooLarge>
     where
         K: Clone,
