@@ -125,6 +125,14 @@ impl Ledger {
         self.0.get(key).copied()
     }
 
+    /// Gives an account another number, or none.
+    pub fn set(&mut self, key: Key, number: Option<u64>) {
+        match number {
+            Some(number) => self.0.insert(key, number),
+            None => self.0.remove(&key),
+        };
+    }
+
     /// Executes a block, and says how many payments were made.
     pub fn run(&mut self, block: &[Payment]) -> usize {
         self.run_with(block, 0)

@@ -24,6 +24,16 @@ impl Run {
         (result, Self { wall, processors })
     }
 
+    /// This run and a later one together, without what was between them.
+    #[must_use]
+    pub fn and(self, later: Self) -> Self {
+        let processors = self.processors.zip(later.processors);
+        Self {
+            wall: self.wall + later.wall,
+            processors: processors.map(|(one, other)| one + other),
+        }
+    }
+
     /// How many cores were busy on average.
     #[must_use]
     pub fn cores_busy(&self) -> Option<f64> {
@@ -72,6 +82,17 @@ mod tests {
         assert_eq!(of(&[]), None);
         assert_eq!(of(&[9.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(of(&[9.0, 1.0, 2.0, 4.0]), Some(3.0));
+    }
+
+    #[test]
+    fn two_runs_take_the_time_of_both() {
+        let run = |wall, processors: Option<u64>| Run {
+            wall: Duration::from_secs(wall),
+            processors: processors.map(Duration::from_secs),
+        };
+        let both = run(1, Some(2)).and(run(3, Some(6)));
+        assert_eq!((both.wall.as_secs(), both.cores_busy()), (4, Some(2.0)));
+        assert_eq!(run(1, Some(2)).and(run(3, None)).cores_busy(), None);
     }
 
     #[test]

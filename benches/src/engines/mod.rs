@@ -15,6 +15,7 @@ use pleach::{CancelToken, ExecuteError};
 
 use crate::stopwatch::{Run, median};
 pub use entrant::Entrant;
+use prepared::Tally;
 pub use prepared::{Ended, Prepared};
 
 /// A block of payments between so many accounts, and what each does beside reading and writing.
@@ -109,7 +110,7 @@ pub struct Measured {
 }
 
 /// Checks each engine against the serial executor, and then has all of them execute the block in turns, so many times.
-/// After the check and after each turn, `done` is called.
+/// What comes of each run is checked too, while the clock stands. After the first check and after each turn, `done` is called.
 ///
 /// A case that is cancelled has the results of the turns that were done; none if there was no whole turn.
 ///
@@ -128,28 +129,56 @@ pub fn measure(
     mut done: impl FnMut(),
 ) -> Result<Vec<Measured>, Failure> {
     let mut prepared = Prepared::new(case, cancel);
-    prepared.check(entrants)?;
+    let Some(expected) = prepared.check(entrants)? else {
+        return Ok(Vec::new());
+    };
     done();
     let mut runs = vec![Vec::with_capacity(repeat); entrants.len()];
     let mut attempts = vec![None; entrants.len()];
-    let mut turn = Vec::with_capacity(entrants.len());
-    'turns: for _ in 0..repeat {
-        turn.clear();
-        for (entrant, attempts) in entrants.iter().zip(&mut attempts) {
-            let (result, run) = Run::time(|| prepared.run(entrant).map(|ended| ended.attempts()));
-            // A run that was cancelled has not done all of its work.
-            if cancel.is_cancelled() {
-                break 'turns;
-            }
-            *attempts = result?;
-            turn.push(run);
-        }
-        for (runs, run) in runs.iter_mut().zip(&turn) {
-            runs.push(*run);
+    for _ in 0..repeat {
+        let Some(turn) = turn(&mut prepared, entrants, &expected, cancel)? else {
+            break;
+        };
+        for (index, executed) in turn.into_iter().enumerate() {
+            runs[index].push(executed.run);
+            attempts[index] = executed.attempts;
         }
         done();
     }
     Ok(summarise(case, entrants, &runs, &attempts))
+}
+
+/// What it takes to execute a block once.
+struct Executed {
+    run: Run,
+    /// How often transactions were executed, if the engine says so.
+    attempts: Option<usize>,
+}
+
+/// Has each engine execute the block once. Nothing if it was cancelled.
+fn turn(
+    prepared: &mut Prepared,
+    entrants: &[Entrant],
+    expected: &Tally,
+    cancel: &CancelToken,
+) -> Result<Option<Vec<Executed>>, Failure> {
+    let mut turn = Vec::with_capacity(entrants.len());
+    for entrant in entrants {
+        let (ended, executing) = Run::time(|| prepared.run(entrant));
+        // A run that was cancelled has not done all of its work.
+        if cancel.is_cancelled() {
+            return Ok(None);
+        }
+        let ended = ended?;
+        let attempts = ended.attempts();
+        prepared.verify(&ended, entrant, expected)?;
+        let ((), dropping) = Run::time(|| drop(ended));
+        turn.push(Executed {
+            run: executing.and(dropping),
+            attempts,
+        });
+    }
+    Ok(Some(turn))
 }
 
 fn summarise(
@@ -202,7 +231,6 @@ pub fn compare(results: &[Vec<Measured>], one: Engine, other: Engine) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use prepared::Tally;
 
     fn entrants() -> Vec<Entrant> {
         let workers = [1, 2].map(|count| NonZeroUsize::new(count).expect("there are some"));
@@ -283,7 +311,7 @@ mod tests {
         let mut prepared = Prepared::new(CASE, &CancelToken::new());
         let mut tally = || {
             let ended = prepared.run(&entrants[1]).expect("it is executed");
-            prepared.tally(ended, None)
+            prepared.tally(&ended, &[])
         };
         let expected = tally();
         let says = |tally: &Tally| {
@@ -304,7 +332,27 @@ mod tests {
         assert!(says(&other).contains("the number of changes is"));
         // A map that was changed before holds other balances.
         _ = prepared.run(&entrants[0]).expect("it is executed");
-        let failure = prepared.check(&entrants).expect_err("it is noticed");
+        let failure = prepared.check(&entrants).map(drop);
+        let failure = failure.expect_err("it is noticed");
         assert!(failure.to_string().starts_with("plain loop: "), "{failure}");
+    }
+
+    #[test]
+    fn every_turn_is_checked() {
+        let (entrants, cancel) = (entrants(), CancelToken::new());
+        let mut prepared = Prepared::new(CASE, &cancel);
+        let expected = prepared.check(&entrants).expect("they agree");
+        let mut expected = expected.expect("nobody cancels");
+        for _ in 0..3 {
+            let turn = turn(&mut prepared, &entrants, &expected, &cancel);
+            assert_eq!(turn.expect("they agree").map(|turn| turn.len()), Some(10));
+        }
+        expected.changes[0].1 = Some(0);
+        for (index, entrant) in entrants.iter().enumerate() {
+            let one = &entrants[index..=index];
+            let failure = turn(&mut prepared, one, &expected, &cancel).map(drop);
+            let failure = failure.expect_err("it is noticed").to_string();
+            assert!(failure.starts_with(&entrant.to_string()), "{failure}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! A block that every engine executes, and the comparison of what comes of it.
 
-use std::{collections::HashMap, convert::Infallible, iter, num::NonZeroUsize};
+use std::{collections::HashMap, convert::Infallible, num::NonZeroUsize};
 
 use foldhash::fast::RandomState;
 use pleach::{
@@ -115,49 +115,69 @@ impl Prepared {
             })
     }
 
-    /// Whether all engines give what the serial executor gives, as long as nobody cancels that. To be called once and
-    /// first: the plain loop changes its map whenever it runs.
-    pub(super) fn check(&mut self, entrants: &[Entrant]) -> Result<(), Failure> {
+    /// Whether all engines give what the serial executor gives, which is returned; nothing if that was cancelled.
+    pub(super) fn check(&mut self, entrants: &[Entrant]) -> Result<Option<Tally>, Failure> {
         let serial = Entrant {
             engine: Engine::Serial,
             workers: NonZeroUsize::MIN,
             how: How::Serial,
         };
-        let mut expected: Option<Tally> = None;
-        for entrant in iter::once(&serial).chain(entrants) {
+        let ended = self.run(&serial);
+        if self.cancel.is_cancelled() {
+            return Ok(None);
+        }
+        let expected = self.tally(&ended?, &[]);
+        for entrant in entrants {
             let ended = self.run(entrant);
             if self.cancel.is_cancelled() {
-                return Ok(());
+                return Ok(None);
             }
-            let tally = self.tally(ended?, expected.as_ref());
-            match &expected {
-                Some(expected) => tally.compare(expected, entrant)?,
-                None => expected = Some(tally),
+            self.verify(&ended?, entrant, &expected)?;
+        }
+        Ok(Some(expected))
+    }
+
+    /// Whether a run that was not cancelled ended as expected. To be called after every run: the plain loop has changed its
+    /// map, and gets back the balances of the beginning, without which it would execute another block the next time.
+    pub(super) fn verify(
+        &mut self,
+        ended: &Ended,
+        entrant: &Entrant,
+        expected: &Tally,
+    ) -> Result<(), Failure> {
+        self.tally(ended, &expected.changes)
+            .compare(expected, entrant)?;
+        if matches!(ended, Ended::PlainLoop(_)) {
+            for (key, _) in &expected.changes {
+                let beginning = self.state.0.get(key).copied();
+                self.ledger.set(*key, beginning);
             }
         }
         Ok(())
     }
 
-    pub(super) fn tally(&self, ended: Ended, expected: Option<&Tally>) -> Tally {
+    pub(super) fn tally(&self, ended: &Ended, expected: &[(Key, Option<u64>)]) -> Tally {
         let (made, mut changes): (_, Vec<_>) = match ended {
             // It keeps no list of changes. Whether those are there that should be is all that can be seen.
             Ended::PlainLoop(made) => {
-                let keys = expected.into_iter().flat_map(|tally| &tally.changes);
-                let changes = keys.map(|(key, _)| (*key, self.ledger.get(key)));
-                (made, changes.collect())
+                let keys = expected.iter().map(|(key, _)| key);
+                (
+                    *made,
+                    keys.map(|key| (*key, self.ledger.get(key))).collect(),
+                )
             }
             Ended::Pleach(outcome) => (
                 outcome
                     .outputs()
                     .filter(|made| *made == Some(&true))
                     .count(),
-                outcome.changes.into_iter().collect(),
+                outcome.changes.iter().copied().collect(),
             ),
             Ended::BlockStm(outcome) => {
-                let changes = outcome.changes.into_iter();
+                let changes = outcome.changes.iter();
                 (
-                    outcome.outputs.into_iter().filter(|made| *made).count(),
-                    changes.map(|(key, value)| (key, Some(value))).collect(),
+                    outcome.outputs.iter().filter(|made| **made).count(),
+                    changes.map(|(key, value)| (*key, Some(*value))).collect(),
                 )
             }
         };
