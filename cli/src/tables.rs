@@ -4,6 +4,9 @@ use std::env;
 
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
+/// Where it is not known how wide the reader's screen is.
+const WIDTH: u16 = 100;
+
 /// What a line between rows is made of.
 pub(crate) const RULE: char = '─';
 
@@ -21,6 +24,43 @@ pub(crate) fn table() -> Table {
         table.force_no_tty();
     }
     table
+}
+
+/// How wide the reader's screen is: `COLUMNS` if that is set, or else what the terminal says.
+pub(crate) fn screen() -> u16 {
+    let variable = env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    let width = variable.or_else(|| Table::new().width());
+    width.filter(|width| *width > 0).unwrap_or(WIDTH)
+}
+
+/// How a table is made to fit: first with less space between columns, then without those that are least missed.
+pub(crate) struct Fit {
+    /// The space before each column.
+    pub(crate) gap: u16,
+    /// The columns that are left out.
+    pub(crate) hidden: Vec<usize>,
+}
+
+/// How columns of these widths fit into so many characters, if they do. Those that may be left out are named first to
+/// last.
+pub(crate) fn fit(columns: &[u16], width: u16, dispensable: &[usize]) -> Fit {
+    let mut content: usize = columns.iter().map(|it| usize::from(*it)).sum();
+    let fits = |content: usize, count: usize, gap: u16| {
+        content + usize::from(gap) * count <= usize::from(width)
+    };
+    let gap = if fits(content, columns.len(), 2) {
+        2
+    } else {
+        1
+    };
+    let mut hidden = Vec::new();
+    for &column in dispensable {
+        if !fits(content, columns.len() - hidden.len(), gap) {
+            content -= usize::from(columns[column]);
+            hidden.push(column);
+        }
+    }
+    Fit { gap, hidden }
 }
 
 /// The lines of a table, with rules only below the header and above the last rows, of which there are `below`.

@@ -3,6 +3,7 @@
 use std::{
     error::Error,
     io::{self, Write},
+    iter,
     time::Duration,
 };
 
@@ -60,6 +61,16 @@ pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// The lines, of at most `width`, that say what something means, beside its name, which has `indent` characters.
+pub(crate) fn explain(name: &str, meaning: &str, indent: usize, width: usize) -> Vec<String> {
+    let lines = wrap(meaning, width.saturating_sub(indent)).into_iter();
+    let names = iter::once(name).chain(iter::repeat(""));
+    lines
+        .zip(names)
+        .map(|(line, name)| format!("{name:indent$}{line}"))
+        .collect()
 }
 
 /// Two different texts, each whole if both are short, or else from a little before where they begin to differ.

@@ -21,8 +21,8 @@ use crate::{
 
 const AFTER_HELP: &str = "\
 Each payment reads and writes three keys, and does so many rounds of work beside that; 1,000 rounds take one to two \
-microseconds. Each number of accounts is measured with each number of rounds. Each engine's outcome is compared with the \
-serial one before the clock starts; then all engines execute the same block in turns.
+microseconds. Each number of accounts is measured with each number of rounds. All engines execute the \
+same block in turns, and each outcome is compared with the serial one while the clock stands.
 
 Exit code: 0 if all engines agree; 1 if one of them does not, or fails; 2 if the usage is wrong; 130 if it was cancelled \
 with Ctrl-C, with the results of what was done.";

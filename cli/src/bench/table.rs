@@ -2,12 +2,19 @@
 
 use std::io::{self, Write};
 
+use comfy_table::{ColumnConstraint, Table};
 use pleach_bench::engines::{Case, Engine, Measured, compare};
 
 use crate::{
-    tables::{align, lines, table},
-    text::{counted, decimal, thousands},
+    tables::{Fit, align, fit, lines, screen, table},
+    text::{counted, decimal, explain, thousands, wrap},
 };
+
+const MICROSECONDS: usize = 5;
+const CORES: usize = 7;
+const ATTEMPTS: usize = 8;
+/// What a narrow table goes without, first to last.
+const DISPENSABLE: [usize; 3] = [MICROSECONDS, ATTEMPTS, CORES];
 
 /// Prints the cases that have results.
 pub(super) fn print(results: &[(Case, Vec<Measured>)]) -> io::Result<()> {
@@ -47,6 +54,8 @@ pub(super) fn print(results: &[(Case, Vec<Measured>)]) -> io::Result<()> {
         }
     }
     align(&mut table, &[2]);
+    let width = screen();
+    let hidden = make_fit(&mut table, width);
     let mut lines = lines(&table, 0).into_iter();
     let mut out = io::stdout().lock();
     for line in lines.by_ref().take(2) {
@@ -60,24 +69,74 @@ pub(super) fn print(results: &[(Case, Vec<Measured>)]) -> io::Result<()> {
             writeln!(out, "{line}")?;
         }
     }
-    writeln!(
-        out,
-        "\n{} a block; medians of so many runs as were done.\n\
-         rounds      work of each payment beside reading and writing\n\
-         speed-up    how many times as fast as the plain loop, which changes its hash map in place\n\
-         cores busy  processor time of the whole process, by time
-         attempts    how often each payment was executed, on average",
-        counted(first.transactions, "payment")
-    )?;
+    writeln!(out)?;
+    for line in legend(first.transactions, &hidden, width.into()) {
+        writeln!(out, "{line}")?;
+    }
     let measured: Vec<_> = results().map(|(_, measured)| measured.clone()).collect();
     for engine in [Engine::Exact, Engine::Optimistic] {
         if let Some((times, cells)) = compare(&measured, engine, Engine::BlockStm) {
-            writeln!(
-                out,
+            let text = format!(
                 "{engine} is {times:.2} times as fast as block-stm: the geometric mean over {} of rows",
                 counted(cells, "pair")
-            )?;
+            );
+            for line in wrap(&text, width.into()) {
+                writeln!(out, "{line}")?;
+            }
         }
     }
     Ok(())
+}
+
+/// Makes the table fit, and says which columns it goes without.
+fn make_fit(table: &mut Table, width: u16) -> Vec<usize> {
+    // There is no space before the first column: one character more at least.
+    let columns = table.column_max_content_widths();
+    let Fit { gap, hidden } = fit(&columns, width.saturating_add(1), &DISPENSABLE);
+    for (index, column) in table.column_iter_mut().enumerate() {
+        if index > 0 {
+            column.set_padding((gap, 0));
+        }
+        if hidden.contains(&index) {
+            column.set_constraint(ColumnConstraint::Hidden);
+        }
+    }
+    hidden
+}
+
+/// What the columns mean that are there.
+fn legend(transactions: usize, hidden: &[usize], width: usize) -> Vec<String> {
+    const INDENT: usize = 12;
+    let block = counted(transactions, "payment");
+    let mut lines = wrap(
+        &format!("{block} a block; medians of so many runs as were done."),
+        width,
+    );
+    for (column, name, meaning) in [
+        (
+            None,
+            "rounds",
+            "work of each payment beside reading and writing",
+        ),
+        (
+            None,
+            "speed-up",
+            "how many times as fast as the plain loop, which changes its hash map in place",
+        ),
+        (
+            Some(CORES),
+            "cores busy",
+            "processor time of the whole process, by time",
+        ),
+        (
+            Some(ATTEMPTS),
+            "attempts",
+            "how often each payment was executed, on average",
+        ),
+    ] {
+        if column.is_none_or(|column| !hidden.contains(&column)) {
+            lines.append(&mut explain(name, meaning, INDENT, width));
+        }
+    }
+    lines
 }

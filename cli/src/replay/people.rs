@@ -2,11 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    env,
     io::{self, StdoutLock, Write},
 };
 
-use comfy_table::Table;
 use pleach_evm::CheckResult;
 
 use super::{
@@ -17,11 +15,9 @@ use super::{
 };
 use crate::{
     input::Unreadable,
-    text::{counted, excerpts, thousands, wrap},
+    tables,
+    text::{self, counted, excerpts, thousands, wrap},
 };
-
-/// Where it is not known how wide the reader's screen is.
-const WIDTH: u16 = 100;
 
 pub(super) struct ForPeople<'a> {
     arguments: &'a Arguments,
@@ -35,7 +31,7 @@ impl<'a> ForPeople<'a> {
     pub(super) fn new(arguments: &'a Arguments) -> Self {
         Self {
             arguments,
-            width: width(),
+            width: tables::screen(),
             blocks: Vec::new(),
             unreadable: Vec::new(),
             out: io::stdout().lock(),
@@ -49,13 +45,6 @@ impl<'a> ForPeople<'a> {
             .iter()
             .try_for_each(|line| writeln!(self.out, "{line}"))
     }
-}
-
-/// `COLUMNS` if that is set, or else what the terminal says.
-fn width() -> u16 {
-    let variable = env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
-    let width = variable.or_else(|| Table::new().width());
-    width.filter(|width| *width > 0).unwrap_or(WIDTH)
 }
 
 impl Report for ForPeople<'_> {
@@ -157,11 +146,10 @@ impl ForPeople<'_> {
     /// Writes what something means, beside its name.
     fn explain(&mut self, name: &str, meaning: &str) -> io::Result<()> {
         const INDENT: usize = 11;
-        let width = usize::from(self.width).saturating_sub(INDENT);
-        let mut lines = wrap(meaning, width).into_iter();
-        let first = lines.next().unwrap_or_default();
-        writeln!(self.out, "{name:INDENT$}{first}")?;
-        lines.try_for_each(|line| writeln!(self.out, "{:INDENT$}{line}", ""))
+        let lines = text::explain(name, meaning, INDENT, self.width.into());
+        lines
+            .iter()
+            .try_for_each(|line| writeln!(self.out, "{line}"))
     }
 
     /// What is wrong with the blocks that failed.

@@ -4,7 +4,7 @@ use comfy_table::{Cell, CellAlignment, Color, ColumnConstraint, ContentArrangeme
 
 use super::outcome::{BlockOutcome, Fate, Times, Totals, mgas_per_second};
 use crate::{
-    tables,
+    tables::{self, Fit},
     text::{counted, decimal, milliseconds, thousands},
 };
 
@@ -51,26 +51,12 @@ pub(super) fn lines(
 /// Makes the table fit: with less space between columns, without those that are least missed, and only then by breaking
 /// lines.
 fn set_widths(table: &mut Table, width: u16, compares: bool) {
-    let columns = table.column_max_content_widths();
-    let mut content: usize = columns.iter().map(|it| usize::from(*it)).sum();
+    let mut columns = table.column_max_content_widths();
     // Names of checks may stand below each other.
-    content -= usize::from(columns[CHECKS].saturating_sub(NAME));
-    let fits = |content: usize, count: usize, gap: u16| {
-        content + usize::from(gap) * count <= usize::from(width)
-    };
-    let gap = if fits(content, columns.len(), 2) {
-        2
-    } else {
-        1
-    };
-    let mut hidden = Vec::new();
-    for column in DISPENSABLE {
-        let is_there = compares || column == FORK;
-        if is_there && !fits(content, columns.len() - hidden.len(), gap) {
-            content -= usize::from(columns[column]);
-            hidden.push(column);
-        }
-    }
+    columns[CHECKS] = columns[CHECKS].min(NAME);
+    let is_there = |column: &usize| compares || *column == FORK;
+    let dispensable: Vec<_> = DISPENSABLE.into_iter().filter(is_there).collect();
+    let Fit { gap, hidden } = tables::fit(&columns, width, &dispensable);
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((gap, 0));
         if index != FORK && index != CHECKS && (index != RAN || !compares) {

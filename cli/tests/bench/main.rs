@@ -80,6 +80,32 @@ fn the_table_has_a_row_for_each_engine_and_number_of_workers() {
 }
 
 #[test]
+fn the_table_fits_the_screen() {
+    let case = ["--transactions", "10", "--accounts", "100000"];
+    let small = ["--rounds", "0", "--repeat", "1", "--workers", "1"];
+    // Which columns are left out between the extremes depends on how long the figures are.
+    for width in [140, 80, 60] {
+        let mut command = command(&[case.as_slice(), &small].concat());
+        let output = command.env("COLUMNS", width.to_string()).output();
+        let text = String::from_utf8(output.expect("the program starts").stdout);
+        let text = text.expect("it is text");
+        for line in text.lines() {
+            assert!(line.chars().count() <= width, "{width}: {line}");
+        }
+        let header = text.lines().next().expect("there is a header");
+        let has = |column| header.contains(column);
+        assert!(has("engine") && has("txs/s") && has("speed-up"), "{text}");
+        assert!(width < 140 || has("us/tx") && has("attempts"), "{text}");
+        assert!(width > 60 || !has("us/tx") && !has("attempts"), "{text}");
+        // What is left out is not explained either.
+        for column in ["attempts", "cores busy"] {
+            let explains = |line: &str| line.starts_with(column);
+            assert_eq!(text.lines().any(explains), has(column), "{text}");
+        }
+    }
+}
+
+#[test]
 fn programs_get_the_same_as_lines_of_json() {
     let (code, stdout, stderr) = bench(&[&TINY[..], &["--json"]].concat());
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
