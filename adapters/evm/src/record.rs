@@ -64,7 +64,7 @@ impl PreparedBlock<'_> {
     /// ```
     /// use pleach::{CancelToken, ParallelExecutor, Runtime, Strategy, dtt::{Dtt, Limits}};
     /// # let chain = pleach_evm::sample::chain();
-    /// # let (block, spec, state) = (&chain.blocks[0], &chain.spec, &chain.state);
+    /// # let (block, spec, state) = (&chain.blocks[0], &chain.spec, &chain.genesis);
     /// let prepared = block.prepare(spec)?;
     /// let (expected, accesses) = prepared.record(state, &CancelToken::new())?;
     /// let carried = prepared.tree(&accesses)?.encode();
