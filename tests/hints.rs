@@ -2,23 +2,17 @@
 
 use std::{
     convert::Infallible,
-    num::NonZeroUsize,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
 use pleach::{
-    AccessSet, Block, Executor, MemoryState, ParallelExecutor, Runtime, SerialExecutor, StateView,
-    Stop, Strategy, Trust, Vm,
+    AccessSet, Block, Executor, MemoryState, SerialExecutor, StateView, Stop, Strategy, Trust, Vm,
     dtt::{Dtt, OpenTree},
     testkit::{Declared, Program, ProgramVm, Step, TestBlock, assert_same, strategies},
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 
-fn executor(workers: usize, strategy: Strategy) -> ParallelExecutor {
-    let workers = NonZeroUsize::new(workers).expect("there are some");
-    let runtime = Runtime::builder().workers(workers).build();
-    ParallelExecutor::new(&runtime.expect("there are threads")).strategy(strategy)
-}
+use crate::executor;
 
 /// The tree of these access sets.
 fn tree(sets: &[AccessSet<u8>]) -> Dtt {

@@ -2,7 +2,6 @@
 
 use std::{
     convert::Infallible,
-    num::NonZeroUsize,
     ops::{Bound, ControlFlow},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicUsize, Ordering},
@@ -12,14 +11,10 @@ use std::{
 
 use pleach::{
     AccessSet, Block, Delta, ExecuteError, Executor, MemoryState, OnFailure, Outcome,
-    ParallelExecutor, Runtime, SerialExecutor, StateView, Stop, Strategy, Trust, Vm,
+    SerialExecutor, StateView, Stop, Strategy, Trust, Vm,
 };
 
-fn executor(workers: usize, strategy: Strategy) -> ParallelExecutor {
-    let workers = NonZeroUsize::new(workers).expect("there are some");
-    let runtime = Runtime::builder().workers(workers).build();
-    ParallelExecutor::new(&runtime.expect("there are threads")).strategy(strategy)
-}
+use crate::executor;
 
 #[test]
 fn a_scan_waits_for_a_key_that_is_forecast() {

@@ -15,8 +15,10 @@ mod tidy;
 mod versioned;
 mod view;
 
+use std::num::NonZeroUsize;
+
 use pleach::{
-    Executor, Outcome, SerialExecutor,
+    Executor, Outcome, ParallelExecutor, Runtime, SerialExecutor, Strategy,
     testkit::{Program, ProgramVm, Seen, Step, TestBlock},
 };
 
@@ -32,6 +34,17 @@ fn run(transactions: &[&[Step]]) -> Outcome<ProgramVm> {
     SerialExecutor::new()
         .execute(block.to_pleach(&ProgramVm))
         .expect("nothing fails here")
+}
+
+/// An executor with so many threads of its own.
+fn executor(workers: usize, strategy: Strategy) -> ParallelExecutor {
+    ParallelExecutor::new(&runtime(workers)).strategy(strategy)
+}
+
+fn runtime(workers: usize) -> Runtime {
+    let workers = NonZeroUsize::new(workers).expect("there are some");
+    let runtime = Runtime::builder().workers(workers).build();
+    runtime.expect("there are threads")
 }
 
 /// What the transaction of this index saw.

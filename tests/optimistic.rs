@@ -2,7 +2,6 @@
 
 use std::{
     convert::Infallible,
-    num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
@@ -10,15 +9,13 @@ use std::{
 
 use pleach::{
     Block, CancelToken, Delta, ExecuteErrorKind, Executor, MemoryState, Outcome, ParallelExecutor,
-    Runtime, SerialExecutor, StateView, Stop, Strategy, Vm,
+    SerialExecutor, StateView, Stop, Strategy, Vm,
     testkit::{Declared, Program, ProgramVm, Step, TestBlock, assert_same, strategies},
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 
 fn executor(workers: usize) -> ParallelExecutor {
-    let workers = NonZeroUsize::new(workers).expect("there are some");
-    let runtime = Runtime::builder().workers(workers).build();
-    ParallelExecutor::new(&runtime.expect("there are threads")).strategy(Strategy::Optimistic)
+    crate::executor(workers, Strategy::Optimistic)
 }
 
 #[test]

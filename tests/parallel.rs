@@ -2,7 +2,6 @@
 
 use std::{
     convert::Infallible,
-    num::NonZeroUsize,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
@@ -15,17 +14,9 @@ use pleach::{
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 
-use crate::silence_panics;
+use crate::{runtime, silence_panics};
 
 const WORKERS: [usize; 4] = [1, 2, 3, 8];
-
-fn runtime(workers: usize) -> Runtime {
-    let workers = NonZeroUsize::new(workers).expect("there are some");
-    Runtime::builder()
-        .workers(workers)
-        .build()
-        .expect("there are threads")
-}
 
 /// Executes on so many workers, and compares with the serial executor: outcome, and what was streamed.
 fn check(runtimes: &[Runtime], block: &TestBlock) -> Result<(), TestCaseError> {

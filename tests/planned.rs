@@ -1,24 +1,18 @@
 //! Plans for sets that are only predicted, and adds in plans that wait for nobody: against the serial executor.
 
-use std::{convert::Infallible, num::NonZeroUsize};
+use std::convert::Infallible;
 
 use pleach::{
     AccessSet, Block, CancelToken, Delta, ExecuteErrorKind, Executor, MemoryState, Over,
-    ParallelExecutor, Runtime, SerialExecutor, StateView, Statistics, Stop, Strategy, Trust, Vm,
+    ParallelExecutor, SerialExecutor, StateView, Statistics, Stop, Strategy, Trust, Vm,
     testkit::{Declared, Program, ProgramVm, Step, TestBlock, assert_same, strategies},
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 
-use crate::silence_panics;
+use crate::{executor, silence_panics};
 
 /// So many are enough for a plan.
 const ENOUGH: usize = 32;
-
-fn executor(workers: usize, strategy: Strategy) -> ParallelExecutor {
-    let workers = NonZeroUsize::new(workers).expect("there are some");
-    let runtime = Runtime::builder().workers(workers).build();
-    ParallelExecutor::new(&runtime.expect("there are threads")).strategy(strategy)
-}
 
 fn profiles() -> Vec<strategies::Profile> {
     let profiles = strategies::Profile::all().into_iter();
