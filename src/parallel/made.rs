@@ -1,9 +1,9 @@
 //! What the transaction at hand makes of one key, for views that do not know every value for certain.
 
 use crate::{
-    execute::Known,
-    protocol::versions::{Change, Check, Question},
-    value::{Amount, Delta, Value},
+    execute::{Known, number},
+    protocol::versions::{Change, Check, Question, Terms, together},
+    value::{Delta, Value},
 };
 
 /// What a transaction did with a key so far.
@@ -16,6 +16,8 @@ pub(super) struct Made<V: Value> {
     pub(super) pending: Known<V>,
     /// Whether it has put or deleted it, and so knows it whatever was there.
     pub(super) put: bool,
+    /// What it was told of it, if what it has found is no more than probable.
+    pub(super) terms: Option<Terms<V::Amount>>,
 }
 
 impl<V: Value> Made<V> {
@@ -26,6 +28,7 @@ impl<V: Value> Made<V> {
             own: None,
             pending: Known::No,
             put: false,
+            terms: None,
         }
     }
 
@@ -53,13 +56,23 @@ impl<V: Value> Made<V> {
         self.own.map(Change::Add)
     }
 
-    /// The answer to a question, and what is to be asked again if it may change.
-    pub(super) fn answer(&self, question: Question<V::Amount>) -> Check<V::Amount> {
-        Check {
+    /// The answer to a question.
+    #[inline]
+    pub(super) fn ask(&self, question: Question<V::Amount>) -> bool {
+        question.ask(self.value())
+    }
+
+    /// The answer to a question that is to be asked again.
+    pub(super) fn tell(&mut self, question: Question<V::Amount>) -> bool {
+        let answer = self.ask(question);
+        let check = Check {
             own: self.own,
             question,
-            answer: question.ask(self.value()),
-        }
+            answer,
+        };
+        let found = number(self.found.as_option());
+        self.terms.get_or_insert_default().add(check, found);
+        answer
     }
 
     /// Puts a value, or none.
@@ -76,21 +89,5 @@ impl<V: Value> Made<V> {
         if !self.put {
             self.own = Some(together(self.own, delta));
         }
-    }
-}
-
-/// One change that comes to the same as both, if their sum is a number.
-pub(super) fn together<A: Amount>(first: Option<Delta<A>>, second: Delta<A>) -> Delta<A> {
-    let signed = |positive: A, negative: A| match positive.checked_sub(negative) {
-        Some(rest) => Delta::Plus(rest),
-        None => Delta::Minus(negative.checked_sub(positive).unwrap_or(A::ZERO)),
-    };
-    let Some(first) = first else {
-        return second;
-    };
-    match (first, second) {
-        (Delta::Plus(a), Delta::Plus(b)) => Delta::Plus(a.checked_add(b).unwrap_or(A::MAX)),
-        (Delta::Minus(a), Delta::Minus(b)) => Delta::Minus(a.checked_add(b).unwrap_or(A::MAX)),
-        (Delta::Plus(a), Delta::Minus(b)) | (Delta::Minus(b), Delta::Plus(a)) => signed(a, b),
     }
 }

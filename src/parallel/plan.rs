@@ -14,9 +14,9 @@ use std::hash::Hash;
 
 use pleach_dtt::{Access, AccessSet, Interner, Trust};
 
-use super::{attempt::forecast, made::together};
+use super::attempt::forecast;
 use crate::{
-    protocol::countdown::Countdown,
+    protocol::{countdown::Countdown, versions::together},
     value::{Amount, Delta, Value},
     vm::Vm,
 };

@@ -8,15 +8,11 @@ use super::{
     attempt::{Attempted, Input, Tools, Touched},
     made::Made,
     plan::{Plan, Planned},
-    view::{Checks, Halt, Memory, PlannedView},
+    view::{AllTold, Halt, Memory, PlannedView},
 };
 use crate::{
     execute::{Asked, Fold, Known, Recorder, Settled},
-    protocol::{
-        ready::Ready,
-        reports::Reports,
-        versions::{Change, Question},
-    },
+    protocol::{ready::Ready, reports::Reports, versions::Change},
     state::State,
     value::Value,
     vm::Vm,
@@ -36,7 +32,7 @@ pub(super) struct Report<V: Vm> {
     attempted: Attempted<V>,
     touched: Touched<V>,
     /// What it was told, which may no longer be so.
-    checks: Checks<V::Value>,
+    told: AllTold<V::Value>,
 }
 
 /// What a worker needs to run transactions.
@@ -103,7 +99,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> Shared<'_, V, S> {
             }
             None => Attempted::new(None, returned, input.on_undeclared),
         };
-        let checks = std::mem::take(&mut view.checks);
+        let told = view.told();
         let kept = attempted.leaves_changes();
         if running.is_none() {
             // SAFETY: By the same contract.
@@ -114,7 +110,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> Shared<'_, V, S> {
         Report {
             attempted,
             touched,
-            checks,
+            told,
         }
     }
 }
@@ -155,7 +151,7 @@ impl<'a, 'r, V: Vm> Settling<'a, 'r, V> {
             let Some(mut report) = (unsafe { shared.reports.take(index) }) else {
                 return;
             };
-            if !self.holds(shared, number, &report.checks) {
+            if !self.holds(shared, number, &report.told) {
                 self.fold.statistics.refused += 1;
                 self.fold.statistics.attempts += 1;
                 // SAFETY: It has run, so what it sees was left; this is not the first time.
@@ -182,7 +178,7 @@ impl<'a, 'r, V: Vm> Settling<'a, 'r, V> {
                 return self.stop(shared, End::Order);
             }
             if is_kept {
-                self.keep(shared, number, &report.checks);
+                self.keep(shared, number, &report.told);
             }
             self.clean = index + 1;
             self.hand_on(shared, number, woken);
@@ -205,25 +201,25 @@ impl<'a, 'r, V: Vm> Settling<'a, 'r, V> {
         &self,
         shared: &Shared<'_, V, S>,
         transaction: u32,
-        checks: &Checks<V::Value>,
+        told: &AllTold<V::Value>,
     ) -> bool {
-        if cfg!(mutant = "believe_estimates") || checks.is_empty() {
+        if cfg!(mutant = "believe_estimates") || told.is_empty() {
             return true;
         }
         let accesses = &shared.plan.accesses[shared.plan.range(transaction)];
-        checks.iter().all(|(place, check)| {
-            let key = accesses[*place as usize].key as usize;
+        told.iter().all(|told| {
+            let key = accesses[told.place as usize].key as usize;
             let value = match &self.running[key] {
                 // Who asks has loaded it.
                 Known::No => shared.memory.bases[key].get().map(Option::as_ref),
                 known => Some(known.as_option()),
             };
-            value.is_some_and(|value| check.holds(value))
+            value.is_some_and(|value| told.terms.hold(value))
         })
     }
 
     /// Takes over what the next transaction, which is kept, has made of keys with free accesses.
-    fn keep<S>(&mut self, shared: &Shared<'_, V, S>, transaction: u32, checks: &Checks<V::Value>) {
+    fn keep<S>(&mut self, shared: &Shared<'_, V, S>, transaction: u32, told: &AllTold<V::Value>) {
         let (plan, memory) = (shared.plan, shared.memory);
         if self.running.is_empty() {
             return;
@@ -239,17 +235,16 @@ impl<'a, 'r, V: Vm> Settling<'a, 'r, V> {
                 }
             }
         }
-        for (place, check) in checks {
-            if let Question::Add(delta, _) = check.question
-                && check.answer
-            {
-                let key = accesses[*place as usize].key as usize;
-                let value = match &self.running[key] {
-                    Known::No => memory.bases[key].get().and_then(Option::as_ref),
-                    known => known.as_option(),
-                };
-                self.running[key] = Change::Add(delta).apply(value);
-            }
+        for told in told {
+            let Some(own) = told.own else {
+                continue;
+            };
+            let key = accesses[told.place as usize].key as usize;
+            let value = match &self.running[key] {
+                Known::No => memory.bases[key].get().and_then(Option::as_ref),
+                known => known.as_option(),
+            };
+            self.running[key] = Change::Add(own).apply(value);
         }
     }
 

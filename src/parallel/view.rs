@@ -16,7 +16,7 @@ use crate::{
     execute::{Known, Lookup, Trouble, add_known},
     protocol::{
         handoff::Handoff,
-        versions::{Change, Check, Question},
+        versions::{Change, Question, Terms},
     },
     state::State,
     sync::OnceLock,
@@ -52,8 +52,18 @@ impl<V> Memory<V> {
     }
 }
 
-/// What a transaction was told by its free accesses: the place of each among its accesses, and what is to hold of its key.
-pub(super) type Checks<V> = Vec<(u32, Check<<V as Value>::Amount>)>;
+/// What came of a free access.
+pub(super) struct Told<A> {
+    /// The place among the accesses of the transaction.
+    pub(super) place: u32,
+    /// What has to hold of the key.
+    pub(super) terms: Terms<A>,
+    /// What the transaction adds to it.
+    pub(super) own: Option<Delta<A>>,
+}
+
+/// What a transaction was told by its free accesses.
+pub(super) type AllTold<V> = Vec<Told<<V as Value>::Amount>>;
 
 /// Why a view interrupted a transaction.
 pub(super) enum Halt {
@@ -76,7 +86,6 @@ pub(super) struct PlannedView<'a, K, V: Value, S> {
     first: usize,
     accesses: &'a [Planned],
     locals: &'a mut Vec<Made<V>>,
-    pub(super) checks: Checks<V>,
     pub(super) halt: Option<Halt>,
 }
 
@@ -110,9 +119,21 @@ impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
             first,
             accesses,
             locals,
-            checks: Vec::new(),
             halt: None,
         }
+    }
+
+    /// What came of the free accesses.
+    pub(super) fn told(&mut self) -> AllTold<V> {
+        let told = self.locals.iter_mut().enumerate();
+        let told = told.filter_map(|(place, local)| {
+            Some(Told {
+                place: place as u32,
+                terms: local.terms.take()?,
+                own: local.own,
+            })
+        });
+        told.collect()
     }
 
     /// The transaction's values for those after it, each with the number of its access: what it made of its keys if they are to
@@ -303,12 +324,12 @@ where
 
     #[inline]
     fn ask(&mut self, place: usize, question: Question<V::Amount>) -> bool {
-        if !self.accesses[place].is_free() {
-            return question.ask(self.locals[place].value());
+        let local = &mut self.locals[place];
+        if self.accesses[place].is_free() {
+            local.tell(question)
+        } else {
+            local.ask(question)
         }
-        let check = self.locals[place].answer(question);
-        self.checks.push((place as u32, check));
-        check.answer
     }
 
     #[inline]

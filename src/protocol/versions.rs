@@ -9,6 +9,7 @@
 //! nobody ever waits for more than one.
 
 mod question;
+mod terms;
 
 use smallvec::SmallVec;
 
@@ -17,7 +18,9 @@ use crate::{
     execute::{Known, number},
     value::{Delta, Value},
 };
+pub(crate) use question::together;
 pub use question::{Change, Check, Question};
+pub use terms::Terms;
 
 /// Beyond so many, versions and readers that are final are forgotten.
 const MANY: usize = 8;
@@ -429,10 +432,10 @@ impl<V: Value> Versions<V> {
         }
     }
 
-    /// Asks again what `transaction` has asked. All before it are committed.
-    pub fn holds(&mut self, transaction: u32, check: &Check<V::Amount>) -> bool {
+    /// Whether what `transaction` was told is so. All before it are committed.
+    pub fn holds(&mut self, transaction: u32, terms: &Terms<V::Amount>) -> bool {
         self.settle(transaction);
-        let holds = self.base.is_known() && check.holds(self.base.as_option());
+        let holds = self.base.is_known() && terms.hold(self.base.as_option());
         if !holds {
             self.conflicts = self.conflicts.saturating_add(1);
         }

@@ -109,9 +109,9 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
             woken: mut ready,
         } = taken;
         woken.append(&mut ready);
-        let holds = kept.checks.iter().all(|(key, check)| {
+        let holds = kept.told.iter().all(|(key, terms)| {
             let mut versions = shared.keys.at(*key).cell().lock();
-            versions.holds(number, check)
+            versions.holds(number, terms)
         });
         if !holds {
             self.fold.statistics.refused += 1;

@@ -19,8 +19,6 @@ pub(super) struct Local<'a, K, V: Value> {
     pub(super) is_new: bool,
     /// Whether scans know that the key has versions, as far as this transaction knows.
     pub(super) is_known: bool,
-    /// How many things the transaction had been told when it was last told something of this key; zero if never.
-    pub(super) told: u32,
     /// Whether it wanted to see the value, and so has to be told if that changes.
     pub(super) looks: bool,
     /// What it did with it.
@@ -82,7 +80,6 @@ impl<'a, K: Ord + Sync, V: Value> Locals<'a, K, V> {
             cell: entry.cell(),
             is_new,
             is_known: false,
-            told: 0,
             looks: false,
             made: Made::new(),
         });

@@ -39,7 +39,7 @@ use crate::{
         ready::Ready,
         scans::Scans,
         turn::Turn,
-        versions::{Check, Versions},
+        versions::{Terms, Versions},
     },
     state::State,
     sync::AtomicU32,
@@ -70,7 +70,7 @@ struct Kept<V: Vm> {
     /// The keys whose values it wanted to see.
     looked: SmallVec<[u32; 4]>,
     /// What it was told of keys whose values it did not see.
-    checks: Vec<(u32, Check<<V::Value as Value>::Amount>)>,
+    told: Vec<(u32, Terms<<V::Value as Value>::Amount>)>,
 }
 
 impl<V: Vm> Default for Kept<V> {
@@ -83,7 +83,7 @@ impl<V: Vm> Default for Kept<V> {
             attempted: None,
             written: SmallVec::new(),
             looked: SmallVec::new(),
-            checks: Vec::new(),
+            told: Vec::new(),
         }
     }
 }

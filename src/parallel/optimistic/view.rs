@@ -1,9 +1,6 @@
 //! What a transaction sees while others that come before it may not have run yet.
 
-use std::{
-    iter,
-    ops::{Bound, ControlFlow},
-};
+use std::ops::{Bound, ControlFlow};
 
 use pleach_dtt::AccessSet;
 
@@ -14,7 +11,7 @@ use crate::{
     protocol::{
         keys::Spare,
         lifecycle::Until,
-        versions::{Check, Found, Question, Reader},
+        versions::{Found, Question, Reader},
     },
     state::{State, is_empty_range},
     sync::Ordering,
@@ -33,24 +30,11 @@ pub(super) enum Halt {
     Pending(u32, Until),
 }
 
-/// What an attempt was told of a key.
-pub(super) struct Told<A> {
-    /// The place of the key.
-    pub(super) place: usize,
-    pub(super) check: Check<A>,
-    /// What it was told of the same key before, see [`Local::told`](super::locals::Local::told).
-    before: u32,
-}
-
-/// What an attempt was told.
-pub(super) type Checks<V> = Vec<Told<<V as Value>::Amount>>;
-
 /// A view for one attempt.
 pub(super) struct OptimisticView<'w, 'a, V: Vm, S> {
     pub(super) shared: &'a Shared<'a, V, S>,
     pub(super) reader: Reader,
     pub(super) locals: &'w mut Locals<'a, V::Key, V::Value>,
-    pub(super) checks: &'w mut Checks<V::Value>,
     pub(super) spare: &'w mut Spare,
     /// The sorted access set, if it is exact.
     pub(super) declared: Option<&'a AccessSet<V::Key>>,
@@ -158,10 +142,10 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
     fn found(&mut self, place: usize, value: Option<V::Value>) -> Result<(), Interrupt> {
         let local = self.locals.get_mut(place);
         if local.made.found.is_known() {
-            // It has asked before it looked: what it was told must be true of what it sees now.
-            let last = |told: u32| self.checks.get((told as usize).checked_sub(1)?);
-            let mut all = iter::successors(last(local.told), |told| last(told.before));
-            if !all.all(|told| told.check.holds(value.as_ref())) {
+            // It has asked before it looked: what it was told must be true of what it sees now, and if that changes, it hears
+            // of it.
+            let terms = local.made.terms.take();
+            if terms.is_some_and(|terms| !terms.hold(value.as_ref())) {
                 return Err(self.retry());
             }
         }
@@ -194,18 +178,13 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
         let place = self.place(kind, key)?;
         self.load(place, key, false)?;
         let local = self.locals.get_mut(place);
-        let check = local.made.answer(question);
         // What it has put, or looks at, needs no asking again.
-        if !local.made.put && !local.looks {
-            let before = local.told;
-            self.checks.push(Told {
-                place,
-                check,
-                before,
-            });
-            local.told = self.checks.len() as u32;
-        }
-        Ok((place, check.answer))
+        let answer = if local.made.put || local.looks {
+            local.made.ask(question)
+        } else {
+            local.made.tell(question)
+        };
+        Ok((place, answer))
     }
 
     fn write(&mut self, key: &V::Key, value: Option<V::Value>) -> Result<(), Interrupt> {

@@ -6,7 +6,7 @@ use super::{
     Kept, Shared,
     commit::{Commit, Step},
     locals::Locals,
-    view::{Checks, Halt, OptimisticView},
+    view::{Halt, OptimisticView},
 };
 use crate::{
     parallel::attempt::{Attempted, Tools},
@@ -29,7 +29,6 @@ pub(super) struct Worker<'a, 'b, 'r, V: Vm, S> {
     number: usize,
     tools: Tools<V>,
     locals: Locals<'a, V::Key, V::Value>,
-    checks: Checks<V::Value>,
     spare: Spare,
     /// Keys that are about to have their first versions.
     first: Vec<u32>,
@@ -74,7 +73,6 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             number,
             tools: Tools::new(shared.input),
             locals: Locals::new(),
-            checks: Vec::new(),
             spare: Spare::default(),
             first: Vec::new(),
             deceived: Vec::new(),
@@ -192,7 +190,6 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
         let shared = self.shared;
         let input = shared.input;
         self.locals.clear();
-        self.checks.clear();
         kept.runs += 1;
         kept.attempted = None;
         let declared = shared.declared.get(transaction as usize);
@@ -203,7 +200,6 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
                 attempt,
             },
             locals: &mut self.locals,
-            checks: &mut self.checks,
             spare: &mut self.spare,
             declared: declared.and_then(Option::as_ref),
             state_reads: &mut self.spent.state_reads,
@@ -343,11 +339,18 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
                 versions.publish(transaction, None, &mut self.deceived);
             }
         }
-        let locals = &self.locals;
-        let checks = self.checks.drain(..);
-        kept.checks.clear();
-        kept.checks
-            .extend(checks.map(|told| (locals.get(told.place).number, told.check)));
+        let told = self
+            .locals
+            .iter()
+            .filter(|local| local.made.terms.is_some())
+            .count();
+        kept.told.clear();
+        kept.told.reserve_exact(told);
+        let told = self.locals.iter_mut().filter_map(|local| {
+            let terms = local.made.terms.take()?;
+            Some((local.number, terms))
+        });
+        kept.told.extend(told);
         self.recall();
     }
 

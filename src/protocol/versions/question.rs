@@ -74,3 +74,19 @@ impl<A: Amount> Check<A> {
         }
     }
 }
+
+/// One change that comes to the same as both, if their sum is a number.
+pub(crate) fn together<A: Amount>(first: Option<Delta<A>>, second: Delta<A>) -> Delta<A> {
+    let signed = |positive: A, negative: A| match positive.checked_sub(negative) {
+        Some(rest) => Delta::Plus(rest),
+        None => Delta::Minus(negative.checked_sub(positive).unwrap_or(A::ZERO)),
+    };
+    let Some(first) = first else {
+        return second;
+    };
+    match (first, second) {
+        (Delta::Plus(a), Delta::Plus(b)) => Delta::Plus(a.checked_add(b).unwrap_or(A::MAX)),
+        (Delta::Minus(a), Delta::Minus(b)) => Delta::Minus(a.checked_add(b).unwrap_or(A::MAX)),
+        (Delta::Plus(a), Delta::Minus(b)) | (Delta::Minus(b), Delta::Plus(a)) => signed(a, b),
+    }
+}
