@@ -6,6 +6,7 @@ mod dtt;
 mod fetch;
 mod input;
 mod interrupt;
+mod memory;
 mod progress;
 mod replay;
 mod simulate;
@@ -19,10 +20,6 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-
-/// Freeing memory on another thread than the one that allocated it is what parallel execution does all the time.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Runs blocks of transactions in parallel and gives exactly the result of running them in order.
 #[derive(Debug, Parser)]
@@ -43,6 +40,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    memory::keep_from_block_to_block();
     let result = match Arguments::parse().command {
         Some(Command::Replay(arguments)) => replay::run(&arguments),
         Some(Command::Dtt(arguments)) => dtt::run(&arguments),

@@ -1,4 +1,5 @@
-//! The workers of one block: each begins, works until there is no more, and says what it has spent.
+//! The workers of one block: each begins, works until there is no more, and says what it has spent. And what they share
+//! before and after that, where nothing depends on anything.
 
 use std::{
     any::Any,
@@ -55,4 +56,36 @@ pub(super) fn run(
         resume_unwind(cause);
     }
     lock(&spent).to_owned()
+}
+
+/// Has the caller and helpers act on so many parts, each once. They `begin` with something of their own, by their number, and
+/// leave it.
+pub(super) fn share<T: Send>(
+    runtime: &Runtime,
+    parts: usize,
+    begin: impl Fn(usize) -> T + Sync,
+    act: impl Fn(&mut T, usize) + Sync,
+) -> Vec<T> {
+    let (numbers, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let left = Mutex::new(Vec::new());
+    // ORDERING: Relaxed, both. They hand out numbers; what was done is handed over by the end of the pool's run.
+    let next = || {
+        let part = taken.fetch_add(1, Ordering::Relaxed);
+        (part < parts).then_some(part)
+    };
+    let work = || {
+        let Some(first) = next() else {
+            return;
+        };
+        // ORDERING: Relaxed, as above.
+        let mut mine = begin(numbers.fetch_add(1, Ordering::Relaxed));
+        let mut part = Some(first);
+        while let Some(this) = part {
+            act(&mut mine, this);
+            part = next();
+        }
+        lock(&left).push(mine);
+    };
+    runtime.pool().run(parts.saturating_sub(1), &work);
+    std::mem::take(&mut *lock(&left))
 }

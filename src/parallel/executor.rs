@@ -8,7 +8,7 @@ use super::{
 use crate::{
     block::{Block, Hints},
     error::ExecuteError,
-    execute::{Executor, Overlay, Recorder, Recording, Rest},
+    execute::{Executor, Known, Overlay, Recorder, Recording, Rest},
     outcome::Outcome,
     state::{Changes, State},
     times::Clock,
@@ -216,9 +216,9 @@ impl ParallelExecutor {
             Way::Optimistic => true,
             Way::Trial => {
                 let mut trial = Trial::new(fold.transactions.len(), self.runtime.workers());
-                let is_over = || trial.is_over();
+                let is_over = |keys| trial.is_over(keys);
                 rest.some(&mut fold, &mut overlay, &mut recorder, is_over)?;
-                trial.is_for_many(overlay.keys())
+                trial.is_for_many()
             }
         };
         if is_optimistic {
@@ -226,9 +226,7 @@ impl ParallelExecutor {
             let ran = optimistic::run(&self.runtime, &input, fold, recorder, overlay, must_pay);
             (fold, conflicts) = (ran.fold, ran.conflicts);
             if fold.next().is_none() {
-                let pairs = ran.changed.into_iter();
-                let pairs = pairs.map(|(key, value)| (key, value.into_option()));
-                let changes = Changes::from_unsorted(pairs.collect());
+                let changes = Changes::from_unsorted(ran.changed);
                 return Ok(Outcome {
                     conflicts,
                     ..fold.finish(changes)
@@ -236,7 +234,7 @@ impl ParallelExecutor {
             }
             overlay = Overlay::new(state, fold.transactions.len());
             for (key, value) in ran.changed {
-                overlay.adopt(&key, value);
+                overlay.adopt(&key, Known::of(value));
             }
         }
         let outcome = rest.run(fold, overlay, &mut recorder)?;

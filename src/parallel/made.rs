@@ -3,7 +3,7 @@
 use crate::{
     execute::{Known, number},
     protocol::versions::{Change, Check, Question, Terms, together},
-    value::{Delta, Value},
+    value::{Amount, Bounds, Delta, Value},
 };
 
 /// What a transaction did with a key so far.
@@ -73,6 +73,38 @@ impl<V: Value> Made<V> {
         let found = number(self.found.as_option());
         self.terms.get_or_insert_default().add(check, found);
         answer
+    }
+
+    /// Says that there is a value or none, which is to be asked again.
+    pub(super) fn believe(&mut self, is_there: bool) {
+        let check = Check {
+            own: None,
+            question: Question::Contains,
+            answer: is_there,
+        };
+        self.terms.get_or_insert_default().add(check, None);
+    }
+
+    /// Adds to a number that was not looked at, which is to be asked again: it is believed that it can be.
+    pub(super) fn add_boldly(&mut self, delta: Delta<V::Amount>, bounds: Bounds<V::Amount>) {
+        let check = Check {
+            own: self.own,
+            question: Question::Add(delta, bounds),
+            answer: true,
+        };
+        let found = Some(V::Amount::ZERO);
+        self.terms.get_or_insert_default().add(check, found);
+        self.own = Some(together(self.own, delta));
+    }
+
+    /// Whether nothing was made of it yet, but for questions.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.is_unseen() && self.own.is_none()
+    }
+
+    /// Whether it was neither looked at nor put.
+    pub(super) fn is_unseen(&self) -> bool {
+        !self.put && !self.found.is_known()
     }
 
     /// Puts a value, or none.

@@ -48,6 +48,12 @@ impl<T> Handoff<T> {
         self.0.with(|cell| unsafe { (*cell).as_ref() })
     }
 
+    /// Takes what the cell was filled with. Nobody shares it any more.
+    pub fn take(&mut self) -> Option<T> {
+        // SAFETY: It is borrowed for as long as this takes.
+        self.0.with_mut(|cell| unsafe { (*cell).take() })
+    }
+
     /// What the cell was filled with. Nobody shares it any more.
     #[must_use]
     pub fn into_inner(self) -> Option<T> {

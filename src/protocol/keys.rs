@@ -77,11 +77,21 @@ pub struct Spare {
     end: u32,
 }
 
-/// A key, and what belongs to it.
+/// A key, and what belongs to it. They stay in this order: who changes what belongs to the key leaves the key in the caches of
+/// others, if it is not small.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Entry<K, C> {
     key: Handoff<K>,
+    mark: AtomicU32,
     cell: C,
+}
+
+impl<K, C> Entry<K, C> {
+    /// Takes the key, if there is one, and gives what belongs to it. Nobody shares it any more.
+    pub fn take(&mut self) -> Option<(K, &mut C)> {
+        Some((self.key.take()?, &mut self.cell))
+    }
 }
 
 impl<K: Sync, C> Entry<K, C> {
@@ -90,6 +100,11 @@ impl<K: Sync, C> Entry<K, C> {
         // SAFETY: Numbers come from calls that have seen the key, and whoever got one from another thread got it after that.
         let key = unsafe { self.key.get() };
         key.expect("the number was given for a key")
+    }
+
+    /// A word beside the key, zero at first, that means what its users want it to.
+    pub fn mark(&self) -> &AtomicU32 {
+        &self.mark
     }
 
     /// What belongs to the key.
@@ -207,6 +222,7 @@ impl<K: Hash + Ord + Clone + Send + Sync, C: Default> Keys<K, C> {
         let entries = blocks[block].get_or_init(|| {
             let entries = (0..BLOCK).map(|_| Entry {
                 key: Handoff::new(),
+                mark: AtomicU32::new(0),
                 cell: C::default(),
             });
             entries.collect()
@@ -219,13 +235,11 @@ impl<K: Hash + Ord + Clone + Send + Sync, C: Default> Keys<K, C> {
         self.at(index).key()
     }
 
-    /// All keys and what belongs to them, in no particular order. Some are there twice if threads met; then all but one are
-    /// as they were made.
-    pub fn into_entries(self) -> impl Iterator<Item = (K, C)> {
+    /// All entries, some at a time, in no particular order. Some keys are there twice if threads met; then all but one are as
+    /// they were made.
+    pub fn into_blocks(self) -> impl Iterator<Item = Box<[Entry<K, C>]>> {
         let lists = self.lists.into_iter().filter_map(OnceLock::into_inner);
-        let blocks = lists.flatten().filter_map(OnceLock::into_inner);
-        let entries = blocks.flatten();
-        entries.filter_map(|entry| Some((entry.key.into_inner()?, entry.cell)))
+        lists.flatten().filter_map(OnceLock::into_inner)
     }
 }
 

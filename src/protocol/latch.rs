@@ -56,10 +56,10 @@ impl<T> Latch<T> {
         Guard(self)
     }
 
-    /// The value. Nobody shares it any more.
-    #[must_use]
-    pub fn into_inner(self) -> T {
-        self.value.into_inner()
+    /// Uses the value. Nobody shares it any more.
+    pub fn with_mut<R>(&mut self, act: impl FnOnce(&mut T) -> R) -> R {
+        // SAFETY: It is borrowed for as long as this takes.
+        self.value.with_mut(|value| act(unsafe { &mut *value }))
     }
 }
 

@@ -186,11 +186,14 @@ impl<T: Default> Lifecycle<T> {
         &self.slots[transaction as usize]
     }
 
-    /// Changes what is kept of a transaction that nobody has begun.
-    pub fn prepare(&mut self, transaction: u32, change: impl FnOnce(&mut T)) {
-        let slot = &mut self.slots[transaction as usize];
-        // SAFETY: Nobody shares it.
-        slot.kept.with_mut(|kept| change(unsafe { &mut *kept }));
+    /// Changes what is kept of a transaction that nobody has begun, or else does nothing.
+    pub fn prepare(&self, transaction: u32, change: impl FnOnce(&mut T)) {
+        let slot = self.slot(transaction);
+        if slot.step(Phase::Ready, Phase::Running).is_some() {
+            // SAFETY: It was ready, and this thread alone has made it running.
+            slot.kept.with_mut(|kept| change(unsafe { &mut *kept }));
+            slot.step(Phase::Running, Phase::Ready);
+        }
     }
 
     /// Begins an attempt: its number, and what the last one left. `None` if the transaction is not ready.

@@ -5,7 +5,20 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use crate::sync::{Arc, Builder, Condvar, JoinHandle, Mutex, lock, wait};
+use crate::sync::{Arc, AtomicUsize, Builder, Condvar, JoinHandle, Mutex, Ordering, lock, wait};
+
+/// How often a thread looks out for a job, awake, when it was told to expect one: about as long as it takes to wake up. And how
+/// often when it has just finished one. In models, sleeping at once is the harder case.
+const EXPECTING: usize = if cfg!(any(pleach_loom, pleach_shuttle)) {
+    0
+} else {
+    4096
+};
+const FINISHED: usize = if cfg!(any(pleach_loom, pleach_shuttle)) {
+    0
+} else {
+    512
+};
 
 /// Threads that wait for jobs.
 #[derive(Debug)]
@@ -21,6 +34,8 @@ struct Shared {
     wanted: Condvar,
     /// The caller waits here for those who have begun.
     finished: Condvar,
+    /// How many jobs there were: a hint.
+    jobs: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -30,6 +45,8 @@ struct State {
     places: usize,
     /// How many have begun and not finished.
     running: usize,
+    /// How many threads should look out for a job that is about to come.
+    expecting: usize,
     panicked: bool,
     closing: bool,
 }
@@ -75,6 +92,7 @@ impl Pool {
                 state: Mutex::new(State::default()),
                 wanted: Condvar::new(),
                 finished: Condvar::new(),
+                jobs: AtomicUsize::new(0),
             }),
             threads: Vec::with_capacity(threads),
         };
@@ -98,6 +116,23 @@ impl Pool {
         self.threads.len()
     }
 
+    /// Wakes up to so many threads, as a job is about to come: by then they are awake. If none comes, they sleep on.
+    pub fn rouse(&self, threads: usize) {
+        let threads = threads.min(self.threads.len());
+        if threads == 0 {
+            return;
+        }
+        let mut state = lock(&self.shared.state);
+        if state.job.is_some() {
+            return;
+        }
+        state.expecting = threads;
+        drop(state);
+        for _ in 0..threads {
+            self.shared.wanted.notify_one();
+        }
+    }
+
     /// Calls `job` on this thread, and at the same time on up to `helpers` threads of the pool. Returns when all calls that
     /// have begun are over. If another job has the pool, nobody helps.
     ///
@@ -115,6 +150,9 @@ impl Pool {
         // taken it are done with it.
         state.job = Some(Job::erased(job));
         state.places = helpers;
+        state.expecting = 0;
+        // ORDERING: Relaxed, a hint. The job is looked for under the lock.
+        self.shared.jobs.fetch_add(1, Ordering::Relaxed);
         drop(state);
         for _ in 0..helpers {
             self.shared.wanted.notify_one();
@@ -153,12 +191,25 @@ impl Shared {
     /// The life of a thread.
     fn work(&self) {
         let mut state = lock(&self.state);
+        let mut looks = 0;
         loop {
             if state.closing {
                 return;
             }
             let Some(Job(job)) = state.job.filter(|_| state.places > 0) else {
-                state = wait(&self.wanted, state);
+                if state.expecting > 0 {
+                    state.expecting -= 1;
+                    looks = EXPECTING;
+                }
+                if looks > 0 {
+                    // ORDERING: Relaxed, a hint.
+                    let before = self.jobs.load(Ordering::Relaxed);
+                    drop(state);
+                    self.look_out(before, std::mem::take(&mut looks));
+                    state = lock(&self.state);
+                } else {
+                    state = wait(&self.wanted, state);
+                }
                 continue;
             };
             state.places -= 1;
@@ -172,6 +223,18 @@ impl Shared {
             if state.running == 0 {
                 self.finished.notify_one();
             }
+            looks = FINISHED;
+        }
+    }
+
+    /// Waits a moment, awake, for a job beyond so many.
+    fn look_out(&self, before: usize, looks: usize) {
+        for _ in 0..looks {
+            // ORDERING: Relaxed, a hint. Whoever misses a job finds it under the lock.
+            if self.jobs.load(Ordering::Relaxed) != before {
+                return;
+            }
+            std::hint::spin_loop();
         }
     }
 }

@@ -443,8 +443,9 @@ impl<V: Value> Versions<V> {
     }
 
     /// What committed transactions made of it, if they did.
-    pub(crate) fn into_changed(mut self, settled: u32) -> Option<Known<V>> {
+    pub(crate) fn take_changed(&mut self, settled: u32) -> Option<Known<V>> {
         self.settle(settled);
-        self.is_changed.then_some(self.base)
+        let is_changed = std::mem::take(&mut self.is_changed);
+        is_changed.then(|| std::mem::replace(&mut self.base, Known::No))
     }
 }

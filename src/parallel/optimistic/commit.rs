@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Attempted, Kept, Shared};
+use super::{Attempted, Kept, Shared, mark};
 use crate::{
     execute::{Fold, Recorder, Settled},
     protocol::{lifecycle::Taken, versions::Reader},
@@ -14,16 +14,16 @@ use crate::{
 /// How many transactions are committed before it is asked whether attempts are in vain.
 const ROUND: u32 = 32;
 
-/// How long it is watched at a time how much faster than one thread this is: some times what it takes until another one is
+/// How long it is watched at least how much faster than one thread this is: some times what it takes until another one is
 /// awake.
 const WATCH: Duration = Duration::from_micros(150);
 
 /// Nothing is known yet, so there is some hope.
 const HOPE: f64 = 1.1;
 
-/// By how much the last time changes what is thought of all. A system that has something else to do for a moment does not
-/// change much.
-const WEIGHT: f64 = 0.3;
+/// What was before so long counts as much as what is new. A system that has something else to do for a moment does not change
+/// much.
+const MEMORY: Duration = Duration::from_micros(400);
 
 /// Below this it is not worth going on.
 const TOO_SLOW: f64 = 0.95;
@@ -40,7 +40,7 @@ pub(super) struct Commit<'a, 'r, V: Vm> {
     attempts: u32,
     /// Since when it is watched what one thread would have needed, if it is.
     watched: Option<Instant>,
-    /// What one thread would have needed since then, in nanoseconds.
+    /// What one thread would have needed until then, in nanoseconds.
     cost: u64,
     /// How many times as fast as one thread this is, as far as it was watched.
     speed: f64,
@@ -110,8 +110,12 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         } = taken;
         woken.append(&mut ready);
         let holds = kept.told.iter().all(|(key, terms)| {
-            let mut versions = shared.keys.at(*key).cell().lock();
-            versions.holds(number, terms)
+            let entry = shared.keys.at(*key);
+            match mark::parents(entry) {
+                // No transaction that is committed has a version.
+                Some(is_there) if terms.ask_only_that(is_there) => true,
+                _ => entry.cell().lock().holds(number, terms),
+            }
         });
         if !holds {
             self.fold.statistics.refused += 1;
@@ -139,23 +143,22 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         // ORDERING: Release: who sees the number sees the versions of those before it.
         shared.settled.store(self.settled, Ordering::Release);
         self.attempts += kept.runs;
-        self.cost += u64::from(kept.cost);
         // The serial executor skips what is left without executing it.
-        if self.fold.has_ended() || (self.settled - self.round == ROUND && !self.pays()) {
+        if self.fold.has_ended() || (self.settled - self.round == ROUND && !self.pays(shared)) {
             return self.stop(shared);
         }
         Step::Go
     }
 
     /// Whether several workers are still faster than one would be. Begins the next round.
-    fn pays(&mut self) -> bool {
+    fn pays<S>(&mut self, shared: &Shared<'_, V, S>) -> bool {
         let attempts = std::mem::take(&mut self.attempts);
         self.round = self.settled;
-        self.workers == 1 || (attempts * 5 <= ROUND * self.workers * 4 && self.is_faster())
+        self.workers == 1 || (attempts * 5 <= ROUND * self.workers * 4 && self.is_faster(shared))
     }
 
     /// Whether one thread would be slower, as far as that is watched.
-    fn is_faster(&mut self) -> bool {
+    fn is_faster<S>(&mut self, shared: &Shared<'_, V, S>) -> bool {
         let Some(took) = self.watched.map(|begun| begun.elapsed()) else {
             return true;
         };
@@ -163,8 +166,14 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
             return true;
         }
         self.watched = Some(Instant::now());
-        let cost = std::mem::take(&mut self.cost);
-        self.speed += WEIGHT * (cost as f64 / took.as_nanos() as f64 - self.speed);
+        // ORDERING: Relaxed. They are estimates.
+        let costs = shared.costs.iter().map(|cost| cost.load(Ordering::Relaxed));
+        let cost = costs.fold(0, u64::wrapping_add);
+        let since = cost.wrapping_sub(std::mem::replace(&mut self.cost, cost));
+        // An attempt that is made again may take less than before.
+        let speed = since.cast_signed().max(0) as f64 / took.as_nanos() as f64;
+        let weight = took.as_secs_f64() / (took + MEMORY).as_secs_f64();
+        self.speed += weight * (speed - self.speed);
         self.speed > TOO_SLOW
     }
 

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeSet, ops::Bound};
 
-use super::Cell;
-use crate::{parallel::made::Made, protocol::keys::Entry, value::Value};
+use super::Entry;
+use crate::{parallel::made::Made, value::Value};
 
 /// Up to so many are looked through one by one.
 const FEW: usize = 8;
@@ -11,10 +11,10 @@ const FEW: usize = 8;
 /// What a transaction did with a key so far.
 pub(super) struct Local<'a, K, V: Value> {
     hash: u64,
-    pub(super) key: &'a K,
     /// The number of the key.
     pub(super) number: u32,
-    pub(super) cell: &'a Cell<V>,
+    pub(super) entry: &'a Entry<K, V>,
+    pub(super) key: &'a K,
     /// Whether nobody has touched the key before.
     pub(super) is_new: bool,
     /// Whether scans know that the key has versions, as far as this transaction knows.
@@ -71,13 +71,13 @@ impl<'a, K: Ord + Sync, V: Value> Locals<'a, K, V> {
     pub(super) fn push(
         &mut self,
         hash: u64,
-        (number, entry, is_new): (u32, &'a Entry<K, Cell<V>>, bool),
+        (number, entry, is_new): (u32, &'a Entry<K, V>, bool),
     ) -> usize {
         self.touched.push(Local {
             hash,
             key: entry.key(),
             number,
-            cell: entry.cell(),
+            entry,
             is_new,
             is_known: false,
             looks: false,

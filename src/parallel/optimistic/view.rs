@@ -4,7 +4,7 @@ use std::ops::{Bound, ControlFlow};
 
 use pleach_dtt::AccessSet;
 
-use super::{Shared, locals::Locals};
+use super::{Shared, locals::Locals, mark};
 use crate::{
     error::{AccessKind, Undeclared},
     execute::{Known, Trouble, allows},
@@ -38,6 +38,8 @@ pub(super) struct OptimisticView<'w, 'a, V: Vm, S> {
     pub(super) spare: &'w mut Spare,
     /// The sorted access set, if it is exact.
     pub(super) declared: Option<&'a AccessSet<V::Key>>,
+    /// Whether it may believe that all can be added.
+    pub(super) is_bold: bool,
     pub(super) state_reads: &'w mut usize,
     pub(super) halt: Option<Halt>,
 }
@@ -78,7 +80,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
             return Ok(());
         }
         local.looks = looks;
-        let cell = local.cell;
+        let entry = local.entry;
         let Reader {
             transaction,
             attempt,
@@ -90,11 +92,12 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
             None
         };
         let found = loop {
-            let mut versions = cell.lock();
+            let mut versions = entry.cell().lock();
             // ORDERING: Acquire, so that what is forgotten by this is there already.
             versions.tidy(|| self.shared.settled.load(Ordering::Acquire));
             if let Some(value) = parent.take() {
                 versions.load(value.as_ref());
+                mark::loaded(entry, value.is_some());
             }
             self.locals.get_mut(place).is_known = versions.is_known_to_scans();
             let found = if looks {
@@ -141,7 +144,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
     /// Takes over what was found.
     fn found(&mut self, place: usize, value: Option<V::Value>) -> Result<(), Interrupt> {
         let local = self.locals.get_mut(place);
-        if local.made.found.is_known() {
+        if local.looks {
             // It has asked before it looked: what it was told must be true of what it sees now, and if that changes, it hears
             // of it.
             let terms = local.made.terms.take();
@@ -171,11 +174,10 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
 
     fn ask(
         &mut self,
-        kind: AccessKind,
+        place: usize,
         key: &V::Key,
         question: Question<<V::Value as Value>::Amount>,
-    ) -> Result<(usize, bool), Interrupt> {
-        let place = self.place(kind, key)?;
+    ) -> Result<bool, Interrupt> {
         self.load(place, key, false)?;
         let local = self.locals.get_mut(place);
         // What it has put, or looks at, needs no asking again.
@@ -184,7 +186,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
         } else {
             local.made.tell(question)
         };
-        Ok((place, answer))
+        Ok(answer)
     }
 
     fn write(&mut self, key: &V::Key, value: Option<V::Value>) -> Result<(), Interrupt> {
@@ -209,8 +211,15 @@ where
     }
 
     fn contains(&mut self, key: &V::Key) -> Result<bool, Interrupt> {
-        let (_, answer) = self.ask(AccessKind::Check, key, Question::Contains)?;
-        Ok(answer)
+        let place = self.place(AccessKind::Check, key)?;
+        let local = self.locals.get_mut(place);
+        if local.made.is_untouched()
+            && let Some(is_there) = mark::parents(local.entry)
+        {
+            local.made.believe(is_there);
+            return Ok(is_there);
+        }
+        self.ask(place, key, Question::Contains)
     }
 
     fn at_least(
@@ -218,8 +227,8 @@ where
         key: &V::Key,
         amount: <V::Value as Value>::Amount,
     ) -> Result<bool, Interrupt> {
-        let (_, answer) = self.ask(AccessKind::Check, key, Question::AtLeast(amount))?;
-        Ok(answer)
+        let place = self.place(AccessKind::Check, key)?;
+        self.ask(place, key, Question::AtLeast(amount))
     }
 
     fn put(&mut self, key: &V::Key, value: V::Value) -> Result<(), Interrupt> {
@@ -236,7 +245,15 @@ where
         delta: Delta<<V::Value as Value>::Amount>,
         bounds: Bounds<<V::Value as Value>::Amount>,
     ) -> Result<bool, Interrupt> {
-        let (place, answer) = self.ask(AccessKind::Add, key, Question::Add(delta, bounds))?;
+        let place = self.place(AccessKind::Add, key)?;
+        let local = self.locals.get_mut(place);
+        let is_bold = self.is_bold && bounds == Bounds::ALL && matches!(delta, Delta::Plus(_));
+        if is_bold && local.made.is_unseen() && mark::is_loaded(local.entry) {
+            local.made.add_boldly(delta, bounds);
+            self.locals.note_written(place);
+            return Ok(true);
+        }
+        let answer = self.ask(place, key, Question::Add(delta, bounds))?;
         if answer {
             self.locals.get_mut(place).made.add(delta);
             self.locals.note_written(place);

@@ -6,6 +6,8 @@ use super::{
     Kept, Shared,
     commit::{Commit, Step},
     locals::Locals,
+    mark,
+    predict::Predicting,
     view::{Halt, OptimisticView},
 };
 use crate::{
@@ -30,6 +32,7 @@ pub(super) struct Worker<'a, 'b, 'r, V: Vm, S> {
     tools: Tools<V>,
     locals: Locals<'a, V::Key, V::Value>,
     spare: Spare,
+    predicting: Predicting<V::Key>,
     /// Keys that are about to have their first versions.
     first: Vec<u32>,
     deceived: Vec<Reader>,
@@ -47,7 +50,7 @@ pub(super) struct Worker<'a, 'b, 'r, V: Vm, S> {
 const MUCH: usize = if cfg!(pleach_loom) { 0 } else { 32 };
 
 /// How many nanoseconds a key costs more here than when one thread executes all. Measured on payments and on Ethereum, roughly.
-const EACH_KEY: u32 = 100;
+const EACH_KEY: u32 = 130;
 
 /// So many transactions may be executed that are not committed: what is to be kept of them stays bounded, and so does the
 /// way through the versions of a key that all of them change.
@@ -74,6 +77,7 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             tools: Tools::new(shared.input),
             locals: Locals::new(),
             spare: Spare::default(),
+            predicting: Predicting::new(number),
             first: Vec::new(),
             deceived: Vec::new(),
             offers: Vec::new(),
@@ -122,6 +126,9 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
     /// Runs a transaction, until an attempt stands or has to wait.
     fn run(&mut self, working: &Working, transaction: u32) {
         let shared = self.shared;
+        if !shared.look_ahead(transaction, &mut self.predicting) {
+            return;
+        }
         let Some((mut attempt, mut kept)) = shared.lifecycle.begin(transaction) else {
             return;
         };
@@ -192,7 +199,6 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
         self.locals.clear();
         kept.runs += 1;
         kept.attempted = None;
-        let declared = shared.declared.get(transaction as usize);
         let mut view = OptimisticView {
             shared,
             reader: Reader {
@@ -201,7 +207,8 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             },
             locals: &mut self.locals,
             spare: &mut self.spare,
-            declared: declared.and_then(Option::as_ref),
+            declared: shared.foresight.declared(transaction),
+            is_bold: !kept.was_wrong,
             state_reads: &mut self.spent.state_reads,
             halt: None,
         };
@@ -213,7 +220,12 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             let took = begun.elapsed();
             self.spent.executing += took;
             let nanos = u32::try_from(took.as_nanos()).unwrap_or(u32::MAX);
-            kept.cost = nanos.saturating_sub(EACH_KEY * self.locals.len() as u32);
+            let cost = nanos.saturating_sub(EACH_KEY * self.locals.len() as u32);
+            // Instead of what the last attempt took, which was in vain.
+            let more = u64::from(cost).wrapping_sub(u64::from(kept.cost));
+            kept.cost = cost;
+            // ORDERING: Relaxed. It is an estimate.
+            shared.costs[self.number].fetch_add(more, Ordering::Relaxed);
         }
         kept.touched = touched;
         let trouble = match halt {
@@ -254,6 +266,7 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
     fn again(&mut self, transaction: u32, kept: &mut Kept<V>) -> Next {
         self.guess(transaction, kept);
         self.spent.deceived += 1;
+        kept.was_wrong = true;
         match self
             .shared
             .lifecycle
@@ -280,7 +293,9 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
                 kept.looked.push(local.number);
             }
             if local.made.is_written() {
-                local.cell.lock().guess(transaction, !local.made.put);
+                mark::versioned(local.entry);
+                let mut versions = local.entry.cell().lock();
+                versions.guess(transaction, !local.made.put);
                 kept.written.push(local.number);
             }
         }
@@ -321,7 +336,8 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             if change.is_none() {
                 continue;
             }
-            let mut versions = local.cell.lock();
+            mark::versioned(local.entry);
+            let mut versions = local.entry.cell().lock();
             versions.known_to_scans();
             // ORDERING: Acquire, so that what is forgotten by this is there already.
             versions.tidy(|| shared.settled.load(Ordering::Acquire));
@@ -405,7 +421,8 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
                             self.offers.clear();
                         }
                     }
-                    Step::Refused(transaction, kept) => {
+                    Step::Refused(transaction, mut kept) => {
+                        kept.was_wrong = true;
                         self.mark(transaction, &kept);
                         shared.lifecycle.release(transaction, kept);
                         self.offers.push(transaction);

@@ -140,6 +140,11 @@ impl<A: Amount> Terms<A> {
             && self.others.iter().all(|check| check.holds(value))
     }
 
+    /// Whether all that was asked is whether there is a value, and the answer was this.
+    pub(crate) fn ask_only_that(&self, is_there: bool) -> bool {
+        self.is_there == Some(is_there) && !self.is_number && self.others.is_empty()
+    }
+
     fn allow(&self, number: A) -> bool {
         let ((low, is_excluded), (high, is_included)) = (self.low, self.high);
         // `false` comes before `true`.

@@ -1,0 +1,50 @@
+//! What is known of a key without having its latch: it stands beside the key, which everybody reads and nobody changes.
+//!
+//! A key that all transactions ask about and none writes, and one to which all of them add, would be passed from core to core
+//! with its latch at each touch. So who only asks whether there is a value looks here first. And who adds to a number within no
+//! bounds does not look at all, but believes that it fits. Both are asked again at the commit, as all questions are.
+
+use super::Entry;
+use crate::{sync::Ordering, value::Value};
+
+/// The parent state's value is there under the latch.
+const LOADED: u32 = 1;
+/// There is one.
+const PRESENT: u32 = 2;
+/// Some transaction has a version of the key, or is expected to get one, or had one.
+const VERSIONED: u32 = 4;
+
+/// Sets bits, if they are not set yet: then nobody's cache line is taken away.
+fn set<K: Sync, V: Value>(entry: &Entry<K, V>, bits: u32) {
+    let mark = entry.mark();
+    // ORDERING: Relaxed. If they are set already, it does not matter by whom.
+    if mark.load(Ordering::Relaxed) & bits != bits {
+        // ORDERING: Release pairs with the Acquire of `known`: who sees a bit sees what was done before it was set.
+        mark.fetch_or(bits, Ordering::Release);
+    }
+}
+
+/// Says that the parent state's value was loaded, and whether there is one.
+pub(super) fn loaded<K: Sync, V: Value>(entry: &Entry<K, V>, is_there: bool) {
+    set(entry, LOADED | if is_there { PRESENT } else { 0 });
+}
+
+/// Says that there is about to be a version. Whoever commits a transaction afterwards knows of it.
+pub(super) fn versioned<K: Sync, V: Value>(entry: &Entry<K, V>) {
+    if !cfg!(mutant = "unmarked_version") {
+        set(entry, VERSIONED);
+    }
+}
+
+/// Whether there is a value, if it is still the parent state's, or none.
+pub(super) fn parents<K: Sync, V: Value>(entry: &Entry<K, V>) -> Option<bool> {
+    // ORDERING: Acquire, see `set`.
+    let mark = entry.mark().load(Ordering::Acquire);
+    (mark & (LOADED | VERSIONED) == LOADED).then_some(mark & PRESENT != 0)
+}
+
+/// Whether the parent state's value was loaded.
+pub(super) fn is_loaded<K: Sync, V: Value>(entry: &Entry<K, V>) -> bool {
+    // ORDERING: Acquire, see `set`.
+    entry.mark().load(Ordering::Acquire) & LOADED != 0
+}
