@@ -94,6 +94,16 @@ pub trait Vm: Sync {
         let _ = (transaction, add);
     }
 
+    /// Says roughly how much work `transaction` is, compared with others of the block, in any unit: one by default, so that all are
+    /// alike. What counts is powers of two.
+    ///
+    /// It is a hint to a parallel executor, which takes what transactions of similar weight took for what those will take that
+    /// come later, and decides by that whether several threads pay. A wrong hint costs time, never the result.
+    fn weight(&self, transaction: &Self::Transaction) -> u32 {
+        let _ = transaction;
+        1
+    }
+
     /// Executes `transaction` on `state`.
     ///
     /// The result must be a function of the transaction and of what `state` answers, and of nothing else: no clock, no

@@ -7,7 +7,7 @@ use loom::{
 };
 use pleach::{
     Delta,
-    protocol::versions::{Change, Check, Found, Question, Reader, Versions},
+    protocol::versions::{Change, Check, Found, Question, Reader, Terms, Versions},
 };
 
 fn with<T>(versions: &Mutex<Versions<u64>>, act: impl FnOnce(&mut Versions<u64>) -> T) -> T {
@@ -120,8 +120,25 @@ fn questions_are_asked_again_when_all_before_is_there() {
             answer: value >= Some(5),
         };
         writer.join().expect("no thread panics");
-        let holds = with(&shared, |versions| versions.holds(2, &check));
+        let mut terms = Terms::default();
+        terms.add(check, value);
+        let holds = with(&shared, |versions| versions.holds(2, &terms));
         // Four are left: whoever was told that it is enough was told wrong.
         assert_eq!(holds, !check.answer);
+    });
+}
+
+#[test]
+fn who_looked_before_a_forecast_came_hears_of_it_when_it_comes_true() {
+    loom::model(|| {
+        let shared = versions();
+        let found = with(&shared, |versions| versions.look(2, 1));
+        with(&shared, |versions| versions.forecast(0, Delta::Plus(6)));
+        let mut deceived = Vec::new();
+        with(&shared, |versions| {
+            versions.publish(0, Some(Change::Add(Delta::Plus(6))), &mut deceived);
+        });
+        assert!(matches!(found, Found::Value(_)));
+        assert_eq!(deceived.len(), 1);
     });
 }

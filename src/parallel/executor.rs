@@ -3,7 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{
-    attempt::Input, optimistic, plan::Plan, planned, runtime::Runtime, settling::End, trial::Trial,
+    attempt::Input, optimistic, outlook::Outlook, plan::Plan, planned, runtime::Runtime,
+    settling::End, trial::Trial,
 };
 use crate::{
     block::{Block, Hints},
@@ -197,7 +198,7 @@ impl ParallelExecutor {
             Way::Planned(_) | Way::Optimistic => 0,
         };
         let mut overlay = Overlay::new(state, expected);
-        let must_pay = self.strategy == Strategy::Auto;
+        let mut outlook = None;
         let is_optimistic = match way {
             Way::Serial => false,
             Way::Planned(plan) => {
@@ -215,15 +216,22 @@ impl ParallelExecutor {
             }
             Way::Optimistic => true,
             Way::Trial => {
-                let mut trial = Trial::new(fold.transactions.len(), self.runtime.workers());
+                let mut trial = Trial::new(rest.vm, fold.transactions, self.runtime.workers());
                 let is_over = |keys| trial.is_over(keys);
                 rest.some(&mut fold, &mut overlay, &mut recorder, is_over)?;
-                trial.is_for_many()
+                outlook = trial.into_outlook();
+                outlook.is_some()
             }
         };
         if is_optimistic {
             let recorder = recorder.as_deref_mut();
-            let ran = optimistic::run(&self.runtime, &input, fold, recorder, overlay, must_pay);
+            if self.strategy == Strategy::Auto && outlook.is_none() {
+                let (next, _) = fold
+                    .next()
+                    .unwrap_or((fold.transactions.len(), &fold.transactions[0]));
+                outlook = Some(Outlook::new(rest.vm, &fold.transactions[next..]));
+            }
+            let ran = optimistic::run(&self.runtime, &input, fold, recorder, overlay, outlook);
             (fold, conflicts) = (ran.fold, ran.conflicts);
             if fold.next().is_none() {
                 let changes = Changes::from_unsorted(ran.changed);

@@ -5,6 +5,7 @@
 //! | `runtime.rs` | threads that are kept from block to block |
 //! | `executor.rs` | the executor: chooses a way, and settles what comes of it in block order |
 //! | `trial.rs` | whether a block is worth more than one thread |
+//! | `outlook.rs` | what is left of a block, and how much faster several workers would be at that |
 //! | `crew.rs` | the workers of one block |
 //! | `attempt.rs` | attempts at transactions: what they need, and what they come to |
 //! | `plan.rs` | access sets that are known: which value each access sees, what runs in one go, what waits for what |
@@ -19,6 +20,7 @@ mod crew;
 mod executor;
 mod made;
 mod optimistic;
+mod outlook;
 mod plan;
 mod planned;
 mod runtime;

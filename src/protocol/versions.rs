@@ -354,6 +354,11 @@ impl<V: Value> Versions<V> {
 
     /// The same for a transaction that was not executed yet, and will probably add this.
     pub fn forecast(&mut self, transaction: u32, delta: Delta<V::Amount>) {
+        let last = self.readers.last().map(|reader| reader.transaction);
+        if last.is_some_and(|last| last > transaction) && !cfg!(mutant = "late_forecast") {
+            // They have not seen it. If it comes as it was forecast they would not be named.
+            return self.guess(transaction, true);
+        }
         let at = self.at(transaction);
         match self.list.get_mut(at) {
             Some(version) if version.transaction == transaction => {

@@ -96,6 +96,16 @@ impl Vm for BlockVm {
         }
     }
 
+    /// By the gas limit: moving ether takes a twentieth of what small contracts do.
+    fn weight(&self, transaction: &Transaction) -> u32 {
+        match &transaction.0 {
+            Kind::Signed(signed) if !signed.env.data.is_empty() || signed.env.kind.is_create() => {
+                (signed.env.gas_limit / 4_000).clamp(16, 1 << 20) as u32
+            }
+            _ => 1,
+        }
+    }
+
     fn execute<S: StateView<Key, Value>>(
         &self,
         transaction: &Transaction,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Attempted, Kept, Shared, mark};
 use crate::{
     execute::{Fold, Recorder, Settled},
+    parallel::outlook::{self, Outlook},
     protocol::{lifecycle::Taken, versions::Reader},
     state::State,
     sync::Ordering,
@@ -38,8 +39,9 @@ pub(super) struct Commit<'a, 'r, V: Vm> {
     round: u32,
     /// Attempts at the transactions of this round.
     attempts: u32,
-    /// Since when it is watched what one thread would have needed, if it is.
-    watched: Option<Instant>,
+    /// What is left, and since when it is watched what one thread would have needed, if it is.
+    watched: Option<(Outlook, Instant)>,
+
     /// What one thread would have needed until then, in nanoseconds.
     cost: u64,
     /// How many times as fast as one thread this is, as far as it was watched.
@@ -62,13 +64,16 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         fold: Fold<'a, V>,
         recorder: Option<&'r mut Recorder<V::Key>>,
         workers: usize,
-        must_pay: bool,
+        outlook: Option<Outlook>,
     ) -> Self {
         let settled = fold.next().map_or(0, |(index, _)| index as u32);
         Self {
             settled,
             round: settled,
-            watched: must_pay.then(Instant::now),
+            watched: outlook.map(|mut outlook| {
+                outlook.begin();
+                (outlook, Instant::now())
+            }),
             cost: 0,
             speed: HOPE,
             fold,
@@ -143,6 +148,12 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         // ORDERING: Release: who sees the number sees the versions of those before it.
         shared.settled.store(self.settled, Ordering::Release);
         self.attempts += kept.runs;
+        if let Some((outlook, _)) = &mut self.watched {
+            let class = outlook::class(shared.input.vm, transaction);
+            let keys = kept.told.len() + kept.looked.len();
+            outlook.ran(class, 1, f64::from(kept.cost) * 1e-9, keys);
+            outlook.done(class);
+        }
         // The serial executor skips what is left without executing it.
         if self.fold.has_ended() || (self.settled - self.round == ROUND && !self.pays(shared)) {
             return self.stop(shared);
@@ -159,13 +170,16 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
 
     /// Whether one thread would be slower, as far as that is watched.
     fn is_faster<S>(&mut self, shared: &Shared<'_, V, S>) -> bool {
-        let Some(took) = self.watched.map(|begun| begun.elapsed()) else {
+        let Some((outlook, begun)) = &mut self.watched else {
             return true;
         };
+        let took = begun.elapsed();
         if took < WATCH {
             return true;
         }
-        self.watched = Some(Instant::now());
+        *begun = Instant::now();
+        let workers = self.workers as usize;
+        let (past, coming) = (outlook.past(workers), outlook.coming(workers));
         // ORDERING: Relaxed. They are estimates.
         let costs = shared.costs.iter().map(|cost| cost.load(Ordering::Relaxed));
         let cost = costs.fold(0, u64::wrapping_add);
@@ -174,7 +188,12 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         let speed = since.cast_signed().max(0) as f64 / took.as_nanos() as f64;
         let weight = took.as_secs_f64() / (took + MEMORY).as_secs_f64();
         self.speed += weight * (speed - self.speed);
-        self.speed > TOO_SLOW
+        // What is left may be of another kind than what is done.
+        let coming = match (past, coming) {
+            (Some(past), Some(coming)) => coming.speed() / past.speed(),
+            _ => 1.0,
+        };
+        self.speed * coming > TOO_SLOW
     }
 
     fn stop<S>(&mut self, shared: &Shared<'_, V, S>) -> Step<V> {

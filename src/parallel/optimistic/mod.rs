@@ -31,6 +31,7 @@ use smallvec::SmallVec;
 use super::{
     attempt::{Attempted, Input, Touched},
     crew,
+    outlook::Outlook,
     runtime::Runtime,
 };
 use crate::{
@@ -129,14 +130,14 @@ pub(super) struct Ran<'a, V: Vm> {
 const WORST: usize = 16;
 
 /// Runs a block from where `fold` is, as far as optimism carries. `overlay` has what the transactions before that have left. If
-/// it `must_pay`, it goes on only as long as one thread would be slower.
+/// there is an `outlook`, it goes on only as long as one thread would be slower.
 pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
     runtime: &Runtime,
     input: &Input<'_, V, S>,
     fold: Fold<'a, V>,
     recorder: Option<&mut Recorder<V::Key>>,
     overlay: Overlay<'_, V::Key, V::Value, S>,
-    must_pay: bool,
+    outlook: Option<Outlook>,
 ) -> Ran<'a, V> {
     let transactions = input.transactions.len();
     let first = fold.next().map_or(transactions, |(index, _)| index);
@@ -150,7 +151,7 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
         lifecycle: Lifecycle::new(transactions),
         scans: Scans::new(workers),
         ready: Ready::new(count),
-        is_timed: must_pay || input.is_timed,
+        is_timed: outlook.is_some() || input.is_timed,
         first: first as u32,
         settled: CachePadded::new(AtomicU32::new(first as u32)),
         costs: (0..workers)
@@ -158,7 +159,7 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
             .collect(),
     };
     shared.adopt(overlay);
-    let commit = Turn::new(Commit::new(fold, recorder, workers, must_pay));
+    let commit = Turn::new(Commit::new(fold, recorder, workers, outlook));
     let spent = crew::run(runtime, workers - 1, &shared.ready, |number, working| {
         Worker::new(&shared, &commit, number).work(working)
     });

@@ -16,12 +16,8 @@ use crate::{
     vm::Vm,
 };
 
-/// So many transactions are foreseen in one go.
-const PART: usize = if cfg!(any(pleach_loom, pleach_shuttle)) {
-    2
-} else {
-    32
-};
+/// So many transactions are foreseen in one go. Blocks under random schedules are smaller; in models, others run enough.
+const PART: usize = if cfg!(pleach_shuttle) { 2 } else { 32 };
 
 /// Some neighbours.
 struct Part {
@@ -173,8 +169,10 @@ impl<V: Vm, S> Shared<'_, V, S> {
             mark::versioned(entry);
             let is_known = entry.cell().lock().is_known_to_scans();
             if !is_known && !cfg!(mutant = "silent_forecast") {
-                // If it comes as it was forecast, nobody is named: who scans has to find it from the start.
-                scans.tell(predicting.number, &[key], |key| keys.key(key), |_, _| {});
+                // If it comes as it was forecast, nobody is named: who scans has to find it from now on, and who has scanned is
+                // noted.
+                let note = |number, reader| keys.at(number).cell().lock().note(reader);
+                scans.tell(predicting.number, &[key], |key| keys.key(key), note);
             }
             let mut versions = entry.cell().lock();
             versions.known_to_scans();

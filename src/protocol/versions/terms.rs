@@ -73,7 +73,7 @@ impl<A: Amount> Before<A> {
 
 impl<A: Amount> Terms<A> {
     /// Adds that `check` is answered as it was, by a value that was this number, if any.
-    pub(crate) fn add(&mut self, check: Check<A>, found: Option<A>) {
+    pub fn add(&mut self, check: Check<A>, found: Option<A>) {
         let is_said = match (check.question, found) {
             (Question::Contains, _) if check.own.is_none() => {
                 self.is_there = Some(check.answer);

@@ -1,0 +1,204 @@
+//! What is left of a block, and how much faster several workers would probably be at that than one.
+//!
+//! Transactions of similar weight ([`Vm::weight`]) are of one class, and what those took that have run says what those will
+//! take that have not.
+
+use crate::vm::Vm;
+
+/// Weights below two, below four and so on; those above all that are in the last class.
+const CLASSES: usize = 12;
+
+/// What it costs to run a transaction optimistically beside others, and for each of its keys, in seconds. Measured on payments
+/// and on blocks of Ethereum: between half and twice as much.
+const EACH: f64 = 0.3e-6;
+const EACH_KEY: f64 = 0.2e-6;
+
+/// Some of what is done together is in vain, or waits.
+const LOSS: f64 = 1.05;
+
+/// A transaction that took so many seconds did not take most of them because it was the first.
+const LONG: f64 = 40e-6;
+
+/// What transactions of one class take one after another.
+#[derive(Clone, Copy, Default)]
+struct Class {
+    /// How many have not run, and how many have since [`Outlook::begin`].
+    left: usize,
+    done: usize,
+    /// How many have, in how many seconds, and how many keys they were the first to touch.
+    ran: usize,
+    took: f64,
+    keys: usize,
+    /// Those of them that took the longest at once, and how many they were: one that is out of the ordinary says nothing of the
+    /// others, nor does the first, which finds nothing in the caches.
+    worst: (f64, usize),
+}
+
+/// See the module.
+#[derive(Clone)]
+pub(super) struct Outlook {
+    classes: [Class; CLASSES],
+}
+
+/// What one worker would take for something, and what several would.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Estimate {
+    pub(super) alone: f64,
+    pub(super) together: f64,
+}
+
+impl Estimate {
+    /// How many times as fast several are.
+    pub(super) fn speed(self) -> f64 {
+        if self.together > 0.0 {
+            self.alone / self.together
+        } else {
+            1.0
+        }
+    }
+}
+
+/// The class of a transaction.
+pub(super) fn class<V: Vm>(vm: &V, transaction: &V::Transaction) -> usize {
+    let weight = vm.weight(transaction).max(1);
+    (weight.ilog2() as usize).min(CLASSES - 1)
+}
+
+impl Outlook {
+    /// On these transactions, none of which has run.
+    pub(super) fn new<V: Vm>(vm: &V, transactions: &[V::Transaction]) -> Self {
+        let mut outlook = Self {
+            classes: [Class::default(); CLASSES],
+        };
+        for transaction in transactions {
+            outlook.classes[class(vm, transaction)].left += 1;
+        }
+        outlook
+    }
+
+    /// How many transactions are left.
+    pub(super) fn left(&self) -> usize {
+        self.classes.iter().map(|class| class.left).sum()
+    }
+
+    /// From here on those that are done are [past](Self::past).
+    pub(super) fn begin(&mut self) {
+        for class in &mut self.classes {
+            class.done = 0;
+        }
+    }
+
+    /// One of a class is done.
+    pub(super) fn done(&mut self, class: usize) {
+        let class = &mut self.classes[class];
+        class.left = class.left.saturating_sub(1);
+        class.done += 1;
+    }
+
+    /// So many of a class, one after another, took so many seconds, and were the first to touch so many keys.
+    pub(super) fn ran(&mut self, class: usize, count: usize, took: f64, keys: usize) {
+        let class = &mut self.classes[class];
+        class.ran += count;
+        class.took += took;
+        class.keys += keys;
+        if took > class.worst.0 {
+            class.worst = (took, count);
+        }
+    }
+
+    /// What one of a class probably takes, and how many keys it has. `None` if none has run that says anything.
+    fn typical(&self, class: usize) -> Option<(f64, f64)> {
+        let Class {
+            ran,
+            took,
+            keys,
+            worst,
+            ..
+        } = self.classes[class];
+        if ran == 0 || (ran == worst.1 && took < LONG * ran as f64) {
+            return None;
+        }
+        // Those that are not the first to touch a key touch it nevertheless: some keys belong to all.
+        let keys = keys as f64 / ran as f64 + 2.0;
+        let (took, count) = if ran == worst.1 {
+            (took, ran)
+        } else {
+            (took - worst.0, ran - worst.1)
+        };
+        Some((took / count as f64, keys))
+    }
+
+    /// What is left, for so many workers. `None` if nothing is known of it.
+    pub(super) fn coming(&self, workers: usize) -> Option<Estimate> {
+        self.estimate(workers, |class| class.left)
+    }
+
+    /// What was done, for so many workers.
+    pub(super) fn past(&self, workers: usize) -> Option<Estimate> {
+        self.estimate(workers, |class| class.done)
+    }
+
+    fn estimate(&self, workers: usize, of: impl Fn(&Class) -> usize) -> Option<Estimate> {
+        let known = (0..CLASSES).filter_map(|class| Some((class, self.typical(class)?)));
+        let known: Vec<_> = known.collect();
+        let all: usize = self.classes.iter().map(&of).sum();
+        let workers = workers.min(all).max(1) as f64;
+        let mut estimate = Estimate {
+            alone: 0.0,
+            together: 0.0,
+        };
+        let counts = self.classes.iter().map(of).enumerate();
+        for (class, count) in counts.filter(|(_, count)| *count > 0) {
+            let nearest = known.iter().min_by_key(|(other, _)| other.abs_diff(class));
+            let (other, (took, keys)) = nearest?;
+            // Twice the weight is twice the work.
+            let alone = took * 2_f64.powi(class as i32 - *other as i32);
+            let count = count as f64;
+            estimate.alone += count * alone;
+            estimate.together += count * (alone + EACH + EACH_KEY * keys) / workers * LOSS;
+        }
+        Some(estimate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outlook(left: &[usize]) -> Outlook {
+        let mut classes = [Class::default(); CLASSES];
+        for (class, left) in classes.iter_mut().zip(left) {
+            class.left = *left;
+        }
+        Outlook { classes }
+    }
+
+    #[test]
+    fn nothing_is_known_before_two_of_a_class_have_run_unless_one_is_long() {
+        let mut outlook = outlook(&[10, 10]);
+        assert!(outlook.coming(2).is_none());
+        outlook.ran(0, 1, 1e-5, 4);
+        assert!(outlook.coming(2).is_none());
+        outlook.ran(0, 1, 1e-6, 4);
+        let estimate = outlook.coming(2).expect("one has run that counts");
+        assert!((estimate.alone - 30e-6).abs() < 1e-9, "{estimate:?}");
+    }
+
+    #[test]
+    fn dear_ones_are_for_many_and_cheap_ones_are_not() {
+        let mut outlook = outlook(&[10, 0, 0, 0, 10]);
+        for _ in 0..3 {
+            outlook.ran(0, 1, 0.5e-6, 4);
+            outlook.ran(4, 1, 20e-6, 12);
+        }
+        let all = outlook.coming(2).expect("both are known").speed();
+        (0..10).for_each(|_| outlook.done(4));
+        let dear = outlook.past(2).expect("both are known").speed();
+        let cheap = outlook.coming(2).expect("both are known").speed();
+        assert!(
+            dear > all && all > 1.4 && cheap < 0.7,
+            "{dear} {all} {cheap}"
+        );
+        assert_eq!(outlook.left(), 10);
+    }
+}
