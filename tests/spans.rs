@@ -67,6 +67,6 @@ fn every_phase_of_a_block_has_one() {
     );
     assert_eq!(
         spans(Strategy::Optimistic, nothing),
-        ["block", "predict", "work", "collect"]
+        ["block", "work", "collect"]
     );
 }
