@@ -1,5 +1,6 @@
 //! The tests of the core crate, in one binary.
 
+mod determinism;
 mod equivalence;
 mod faults;
 mod hints;
