@@ -169,6 +169,9 @@ mod stand_in {
     }
 }
 
+#[cfg(any(not(feature = "schedules"), pleach_loom, pleach_shuttle))]
+pub(crate) use std::time::Instant as Moment;
+
 #[cfg(not(pleach_loom))]
 pub(crate) use cell::UnsafeCell;
 pub(crate) use imp::*;

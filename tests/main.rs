@@ -10,6 +10,8 @@ mod optimistic;
 mod parallel;
 mod planned;
 mod recording;
+#[cfg(feature = "schedules")]
+mod schedules;
 mod state;
 mod streaming;
 mod tidy;

@@ -3,10 +3,9 @@
 //! Nobody knows what a transaction costs before one has run. So a block of which not everything is known beforehand begins
 //! serially: for so short a time that little is lost if it should have begun otherwise, and small blocks are over by then.
 
-use std::{
-    num::NonZeroUsize,
-    time::{Duration, Instant},
-};
+use std::{num::NonZeroUsize, time::Duration};
+
+use crate::sync::Moment;
 
 /// How long the first transactions are watched: some times what it takes until another thread is awake.
 const WATCH: Duration = Duration::from_micros(40);
@@ -24,7 +23,7 @@ const WORTH: f64 = 60e-6;
 
 /// The first transactions of a block, while they run.
 pub(super) struct Trial {
-    begun: Instant,
+    begun: Moment,
     took: Duration,
     done: usize,
     /// How long those took that do not count, and how many they were.
@@ -37,7 +36,7 @@ impl Trial {
     /// Watches a block of so many transactions that so many workers could execute.
     pub(super) fn new(transactions: usize, workers: NonZeroUsize) -> Self {
         Self {
-            begun: Instant::now(),
+            begun: Moment::now(),
             took: Duration::ZERO,
             done: 0,
             warm: (Duration::ZERO, 0),
@@ -81,7 +80,7 @@ mod tests {
 
     fn trial(transactions: usize, done: usize, micros: u64) -> Trial {
         Trial {
-            begun: Instant::now(),
+            begun: Moment::now(),
             took: Duration::from_micros(micros),
             done,
             warm: (Duration::ZERO, 0),

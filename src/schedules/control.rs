@@ -37,6 +37,8 @@ struct State {
     changes: Vec<u64>,
     lowest: i64,
     steps: u64,
+    /// How often somebody has looked at the clock.
+    looks: u64,
     current: usize,
     threads: Vec<Thread>,
     stuck: Vec<Stuck>,
@@ -160,6 +162,7 @@ impl Control {
             changes: Vec::new(),
             lowest: 0,
             steps: 0,
+            looks: 0,
             current: 0,
             threads: Vec::new(),
             stuck: Vec::new(),
@@ -201,6 +204,13 @@ impl Control {
             others.iter().all(|thread| thread.status == Status::Ended),
             "a runtime that was made under a schedule has to end there"
         );
+    }
+
+    /// How many steps there were, where a look at the clock counts for fifty.
+    pub(super) fn time(&self) -> u64 {
+        let mut state = self.state.lock();
+        state.looks += 1;
+        state.steps + 50 * state.looks
     }
 
     /// A number for a new thread.
@@ -268,7 +278,7 @@ impl Control {
     }
 
     /// Passes the right to run on, and waits until it comes back.
-    fn pass(&self, mut state: MutexGuard<'_, State>, me: usize, but: Option<usize>) {
+    fn pass<'a>(&'a self, mut state: MutexGuard<'a, State>, me: usize, but: Option<usize>) {
         state.steps += 1;
         match state.next(but) {
             Some(_) if state.steps > ENDLESS => self.report(state, me),
@@ -282,7 +292,7 @@ impl Control {
         }
     }
 
-    fn await_turn(&self, mut state: MutexGuard<'_, State>, me: usize) {
+    fn await_turn<'a>(&'a self, mut state: MutexGuard<'a, State>, me: usize) {
         let turn = Arc::clone(&state.threads[me].turn);
         while state.current != me {
             turn.wait(&mut state);
@@ -305,7 +315,7 @@ impl Control {
     }
 
     /// Nobody can go on: all say where they are.
-    fn report(&self, mut state: MutexGuard<'_, State>, me: usize) -> ! {
+    fn report<'a>(&'a self, mut state: MutexGuard<'a, State>, me: usize) -> ! {
         state.is_stuck = true;
         let is_asleep = state.threads[me].status != Status::Ready;
         for thread in &state.threads {

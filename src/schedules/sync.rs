@@ -1,6 +1,9 @@
 //! The primitives of `sync.rs` for threads that may be scheduled: std's, and a step before each use.
 
-use std::{io, thread};
+use std::{
+    io, thread,
+    time::{Duration, Instant},
+};
 
 pub(crate) use std::sync::{Arc, atomic::Ordering};
 
@@ -148,6 +151,36 @@ pub(crate) fn look_again(looks: &mut u32) {
         std::hint::spin_loop();
     } else {
         thread::yield_now();
+    }
+}
+
+/// A clock that goes by steps where a schedule decides, so that what depends on time is the same in each run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Moment {
+    Real(Instant),
+    Steps(u64),
+}
+
+impl Moment {
+    /// So long a step takes on that clock.
+    const STEP: Duration = Duration::from_nanos(100);
+
+    pub(crate) fn now() -> Self {
+        mine().map_or_else(
+            || Self::Real(Instant::now()),
+            |(control, _)| Self::Steps(control.time()),
+        )
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        match (self, Self::now()) {
+            (Self::Real(since), _) => since.elapsed(),
+            (Self::Steps(since), Self::Steps(now)) => {
+                let steps = u32::try_from(now - since).unwrap_or(u32::MAX);
+                Self::STEP.saturating_mul(steps)
+            }
+            (Self::Steps(_), Self::Real(_)) => Duration::ZERO,
+        }
     }
 }
 

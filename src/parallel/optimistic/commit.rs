@@ -1,13 +1,13 @@
 //! Settles transactions in block order.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Attempted, Kept, Shared};
 use crate::{
     execute::{Fold, Recorder, Settled},
     protocol::{lifecycle::Taken, versions::Reader},
     state::State,
-    sync::Ordering,
+    sync::{Moment, Ordering},
     vm::Vm,
 };
 
@@ -39,7 +39,7 @@ pub(super) struct Commit<'a, 'r, V: Vm> {
     /// Attempts at the transactions of this round.
     attempts: u32,
     /// Since when it is watched what one thread would have needed, if it is.
-    watched: Option<Instant>,
+    watched: Option<Moment>,
     /// What one thread would have needed since then, in nanoseconds.
     cost: u64,
     /// How many times as fast as one thread this is, as far as it was watched.
@@ -68,7 +68,7 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         Self {
             settled,
             round: settled,
-            watched: must_pay.then(Instant::now),
+            watched: must_pay.then(Moment::now),
             cost: 0,
             speed: HOPE,
             fold,
@@ -162,7 +162,7 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         if took < WATCH {
             return true;
         }
-        self.watched = Some(Instant::now());
+        self.watched = Some(Moment::now());
         let cost = std::mem::take(&mut self.cost);
         self.speed += WEIGHT * (cost as f64 / took.as_nanos() as f64 - self.speed);
         self.speed > TOO_SLOW
