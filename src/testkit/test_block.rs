@@ -13,11 +13,13 @@ use crate::{
 
 /// A block of [`Program`]s: all that decides its outcome, in one value that can be printed and shrunk.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub struct TestBlock {
     /// The state that it starts from.
     #[cfg_attr(feature = "serde", serde(with = "pairs"))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = state))]
     pub state: MemoryState<u8, u64>,
     /// Its transactions.
     pub transactions: Vec<Program>,
@@ -49,6 +51,12 @@ mod pairs {
         let pairs: Vec<(u8, u64)> = Vec::deserialize(deserializer)?;
         Ok(pairs.into_iter().collect())
     }
+}
+
+/// Any state.
+#[cfg(feature = "arbitrary")]
+fn state(bytes: &mut arbitrary::Unstructured<'_>) -> arbitrary::Result<MemoryState<u8, u64>> {
+    bytes.arbitrary_iter::<(u8, u64)>()?.collect()
 }
 
 impl TestBlock {
