@@ -15,7 +15,6 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub struct TestBlock {
     /// The state that it starts from.
     #[cfg_attr(feature = "serde", serde(with = "pairs"))]
