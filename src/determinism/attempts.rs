@@ -179,7 +179,7 @@ fn elsewhere<T>(depth: usize, call: &dyn Fn() -> T) -> T {
 }
 
 /// What a panic said.
-fn panicked(panic: &(dyn Any + Send)) -> String {
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     format!("panic: {}", text.unwrap_or_default())

@@ -1,16 +1,23 @@
 //! The check itself: which ways a block is executed in, and whose fault it is if they differ.
 
-use std::{fmt::Debug, io, num::NonZeroUsize, time::Duration};
+use std::{
+    fmt::Debug,
+    io,
+    num::NonZeroUsize,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
 use super::{
-    attempts::Attempts,
+    attempts::{Attempts, panicked},
     cause::Impurity,
     compare::{Difference, Ran},
     schedule::{Delayed, Hints, Kind, Schedule, mix},
 };
 use crate::{
     block::Block,
-    execute::SerialExecutor,
+    error::ExecuteError,
+    execute::{Recording, SerialExecutor},
     parallel::{ParallelExecutor, Runtime, Strategy},
     state::State,
     vm::Vm,
@@ -283,16 +290,17 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
 
     fn ran<E>(&self, transactions: &[V::Transaction], delays: Option<u64>, execute: E) -> Ran<V>
     where
-        E: for<'b> FnOnce(
-            Block<'b, V, Delayed<'b, S>>,
-        )
-            -> Result<crate::execute::Recording<V>, crate::error::ExecuteError>,
+        E: for<'b> FnOnce(Block<'b, V, Delayed<'b, S>>) -> Result<Recording<V>, ExecuteError>,
     {
         let state = Delayed::new(self.state, delays);
         let mut commits = Vec::new();
         let block = (self.configure)(Block::new(self.vm, &state, transactions));
         let block = block.on_commit(|index, outcome| commits.push((index, format!("{outcome:?}"))));
-        let result = execute(block);
+        // A VM's panics are caught before.
+        let result = match catch_unwind(AssertUnwindSafe(|| execute(block))) {
+            Ok(result) => result.map_err(|error| format!("{error:?}")),
+            Err(panic) => Err(panicked(&*panic)),
+        };
         Ran { result, commits }
     }
 

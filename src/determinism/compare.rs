@@ -4,7 +4,7 @@ use std::fmt::{self, Debug};
 
 use pleach_dtt::AccessSet;
 
-use crate::{error::ExecuteError, execute::Recording, vm::Vm};
+use crate::{execute::Recording, vm::Vm};
 
 /// Where two ways of executing a block differ first.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -139,7 +139,8 @@ impl fmt::Display for Difference {
 
 /// What one way of executing a block came to.
 pub(super) struct Ran<V: Vm> {
-    pub(super) result: Result<Recording<V>, ExecuteError>,
+    /// Or what the error says; or the panic, which is nobody's but the executor's.
+    pub(super) result: Result<Recording<V>, String>,
     /// What was streamed, in order.
     pub(super) commits: Vec<(usize, String)>,
 }
@@ -150,9 +151,9 @@ impl<V: Vm<Output: Debug>> Ran<V> {
         let (expected, found) = match (&self.result, &other.result) {
             (Ok(expected), Ok(found)) => (expected, found),
             (expected, found) => {
-                let text = |result: &Result<_, ExecuteError>| match result {
+                let text = |result: &Result<_, String>| match result {
                     Ok(_) => "an outcome".to_owned(),
-                    Err(error) => format!("{error:?}"),
+                    Err(error) => error.clone(),
                 };
                 let (expected, found) = (text(expected), text(found));
                 return (expected != found).then_some(Difference::Error { expected, found });
@@ -213,7 +214,7 @@ impl<V: Vm<Output: Debug>> Ran<V> {
                     outcome.transactions, outcome.changes
                 )
             }
-            Err(error) => format!("{error:?}"),
+            Err(error) => error.clone(),
         };
         // FNV-1a.
         let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
