@@ -15,10 +15,13 @@
 //! | know what took how long | [`Block::timed`], [`Statistics`], [`SerialExecutor::time`] |
 //! | tell what was found out before | [`Block::predicted`], [`Block::tree`] |
 //! | know why a block failed | [`ExecuteError`] |
+//! | find out whether a VM is deterministic | `determinism`, `schedules` (features of these names) |
 //! | test an executor or a state | `testkit` (feature of that name) |
 
 mod block;
 mod cancel;
+#[cfg(feature = "determinism")]
+pub mod determinism;
 mod error;
 mod execute;
 mod outcome;
@@ -30,6 +33,8 @@ mod protocol;
 #[doc(hidden)]
 pub mod protocol;
 mod rule;
+#[cfg(all(feature = "schedules", not(any(pleach_loom, pleach_shuttle))))]
+pub mod schedules;
 mod state;
 mod sync;
 #[cfg(feature = "testkit")]

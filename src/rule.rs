@@ -50,6 +50,9 @@ pub enum Verdict {
 
 /// What becomes of a block in which a transaction fails by its own fault.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum OnFailure {
     /// The transaction is skipped, the block goes on. The default, and what a block builder wants.
     #[default]
@@ -62,6 +65,9 @@ pub enum OnFailure {
 
 /// What becomes of a transaction that touches a key outside its [exact](crate::Trust::Exact) access set.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum OnUndeclared {
     /// It counts as failed by its own fault, see [`OnFailure`]. The default.
     #[default]
@@ -102,6 +108,9 @@ pub struct WeightLimit<T, O> {
 
 /// What becomes of a transaction that exceeds a [`WeightLimit`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum Over {
     /// It is left out, the block goes on with those that fit. The default.
     #[default]

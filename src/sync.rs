@@ -1,7 +1,11 @@
 //! The only file that names the real primitives. Under `--cfg pleach_loom` the same names are loom's, and under `--cfg
-//! pleach_shuttle` shuttle's, so that what is in `loom-tests` explores the code that ships.
+//! pleach_shuttle` shuttle's, so that what is in `loom-tests` explores the code that ships. With the feature `schedules` they are
+//! the real ones with a step before each, at which a seed may decide who goes on.
 
-#[cfg(not(any(pleach_loom, pleach_shuttle)))]
+#[cfg(all(feature = "schedules", not(any(pleach_loom, pleach_shuttle))))]
+use crate::schedules::sync as imp;
+
+#[cfg(not(any(feature = "schedules", pleach_loom, pleach_shuttle)))]
 mod imp {
     pub(crate) use std::{
         sync::{
@@ -96,10 +100,14 @@ mod cell {
     }
 }
 
-/// What neither loom nor shuttle have, or have otherwise.
-#[cfg(any(pleach_loom, pleach_shuttle))]
+/// What neither loom nor shuttle have, or have otherwise; threads that may be scheduled must not sleep in it either.
+#[cfg(any(feature = "schedules", pleach_loom, pleach_shuttle))]
 mod stand_in {
-    use super::{AtomicUsize, Condvar, Mutex, MutexGuard, Ordering, UnsafeCell};
+    #[cfg(not(any(pleach_loom, pleach_shuttle)))]
+    use super::lock;
+    use super::{AtomicUsize, Mutex, Ordering, UnsafeCell};
+    #[cfg(any(pleach_loom, pleach_shuttle))]
+    use super::{Condvar, MutexGuard};
 
     /// Stands in for std's, which loom does not have: the same contract, by a lock and a flag.
     #[derive(Debug)]
@@ -148,10 +156,12 @@ mod stand_in {
         }
     }
 
+    #[cfg(any(pleach_loom, pleach_shuttle))]
     pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         mutex.lock().expect("no model panics while it holds a lock")
     }
 
+    #[cfg(any(pleach_loom, pleach_shuttle))]
     pub(crate) fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         condvar
             .wait(guard)
@@ -159,8 +169,11 @@ mod stand_in {
     }
 }
 
+#[cfg(any(not(feature = "schedules"), pleach_loom, pleach_shuttle))]
+pub(crate) use std::time::Instant as Moment;
+
 #[cfg(not(pleach_loom))]
 pub(crate) use cell::UnsafeCell;
 pub(crate) use imp::*;
-#[cfg(any(pleach_loom, pleach_shuttle))]
+#[cfg(any(feature = "schedules", pleach_loom, pleach_shuttle))]
 pub(crate) use stand_in::*;

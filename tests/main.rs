@@ -1,5 +1,6 @@
 //! The tests of the core crate, in one binary.
 
+mod determinism;
 mod equivalence;
 mod faults;
 mod hints;
@@ -9,6 +10,8 @@ mod optimistic;
 mod parallel;
 mod planned;
 mod recording;
+#[cfg(feature = "schedules")]
+mod schedules;
 mod state;
 mod streaming;
 mod tidy;

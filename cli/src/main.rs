@@ -4,6 +4,7 @@ mod analysis;
 mod bench;
 mod dtt;
 mod fetch;
+mod fuzz;
 mod input;
 mod interrupt;
 mod memory;
@@ -37,6 +38,7 @@ enum Command {
     Simulate(simulate::Arguments),
     Fetch(fetch::Arguments),
     Bench(bench::Arguments),
+    Fuzz(fuzz::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Some(Command::Simulate(arguments)) => simulate::run(&arguments),
         Some(Command::Fetch(arguments)) => fetch::run(&arguments),
         Some(Command::Bench(arguments)) => bench::run(&arguments),
+        Some(Command::Fuzz(arguments)) => fuzz::run(&arguments),
         None => replay::run(&replay::Arguments::default()),
     };
     result.unwrap_or_else(|error| {

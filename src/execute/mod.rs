@@ -23,6 +23,8 @@ pub(crate) use fold::{Attempt, Fold, Settled};
 pub(crate) use lookup::{Asked, Lookup, add_known};
 pub(crate) use overlay::{Known, Overlay, Trouble, allows, merge, number};
 pub(crate) use record::{Pen, Recorder};
+#[cfg(feature = "determinism")]
+pub(crate) use serial::Observer;
 pub(crate) use serial::Rest;
 
 use crate::{block::Block, error::ExecuteError, outcome::Outcome, state::State, vm::Vm};

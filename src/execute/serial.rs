@@ -66,7 +66,7 @@ pub(crate) trait Observer<V: Vm> {
 impl SerialExecutor {
     /// Executes `block` before the eyes of `observer`.
     #[expect(clippy::unused_self, reason = "the executor holds nothing yet")]
-    pub(super) fn run<V: Vm, S: State<V::Key, V::Value>>(
+    pub(crate) fn run<V: Vm, S: State<V::Key, V::Value>>(
         self,
         block: Block<'_, V, S>,
         observer: &mut impl Observer<V>,

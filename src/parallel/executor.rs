@@ -20,6 +20,9 @@ use crate::{
 
 /// How a block is executed. All ways give the same outcome.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Strategy {
     /// The one that is expected to be the fastest for the block. By a plan where all access sets are known, exactly or by

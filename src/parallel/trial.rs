@@ -4,13 +4,10 @@
 //! serially, for so short a time that little is lost if it should have begun otherwise; small blocks are over by then. As long
 //! as one thread seems to be as good for what is left, it goes on like that, and is asked again.
 
-use std::{
-    num::NonZeroUsize,
-    time::{Duration, Instant},
-};
+use std::{num::NonZeroUsize, time::Duration};
 
 use super::outlook::{self, Outlook};
-use crate::vm::Vm;
+use crate::{sync::Moment, vm::Vm};
 
 /// How long transactions are watched between two decisions: some times what it takes until another thread is awake.
 const WATCH: Duration = Duration::from_micros(40);
@@ -26,7 +23,7 @@ pub(super) struct Trial<'a, V: Vm> {
     vm: &'a V,
     transactions: &'a [V::Transaction],
     outlook: Outlook,
-    begun: Instant,
+    begun: Moment,
     /// When one looked at the clock last, and after how many transactions, which had touched how many keys.
     last: Duration,
     done: usize,
@@ -53,7 +50,7 @@ impl<'a, V: Vm> Trial<'a, V> {
             vm,
             transactions,
             outlook: Outlook::new(vm, transactions),
-            begun: Instant::now(),
+            begun: Moment::now(),
             last: Duration::ZERO,
             done: 0,
             keys: 0,

@@ -13,10 +13,10 @@ use std::{
 };
 
 use crossbeam_utils::CachePadded;
-// Models do the same in every run.
-#[cfg(pleach_loom)]
+// Models, and seeded schedules, do the same in every run.
+#[cfg(any(feature = "schedules", pleach_loom))]
 use foldhash::fast::FixedState as RandomState;
-#[cfg(not(pleach_loom))]
+#[cfg(not(any(feature = "schedules", pleach_loom)))]
 use foldhash::fast::RandomState;
 
 use super::handoff::Handoff;
@@ -53,7 +53,7 @@ pub struct Keys<K, C> {
     taken: CachePadded<AtomicU32>,
     /// Those for which all their buckets were full.
     others: Mutex<BTreeMap<K, u32>>,
-    /// Seeded anew in every process, so that nobody can prepare keys that collide. No result depends on it.
+    /// Seeded anew in every process, but for tests, so that nobody can prepare keys that collide. No result depends on it.
     hasher: RandomState,
 }
 

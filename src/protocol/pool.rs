@@ -9,12 +9,12 @@ use crate::sync::{Arc, AtomicUsize, Builder, Condvar, JoinHandle, Mutex, Orderin
 
 /// How often a thread looks out for a job, awake, when it was told to expect one: about as long as it takes to wake up. And how
 /// often when it has just finished one. In models, sleeping at once is the harder case.
-const EXPECTING: usize = if cfg!(any(pleach_loom, pleach_shuttle)) {
+const EXPECTING: usize = if cfg!(any(feature = "schedules", pleach_loom, pleach_shuttle)) {
     0
 } else {
     4096
 };
-const FINISHED: usize = if cfg!(any(pleach_loom, pleach_shuttle)) {
+const FINISHED: usize = if cfg!(any(feature = "schedules", pleach_loom, pleach_shuttle)) {
     0
 } else {
     512

@@ -5,6 +5,7 @@
 //! | [`ProgramVm`] | a VM whose transactions are small programs that use all of [`StateView`](crate::StateView) |
 //! | [`reference`](mod@reference) | the meaning of a block, once more, as a model too simple to be wrong |
 //! | [`strategies`] | blocks for proptest, from uncontended to one hot key |
+//! | [`shrink`] | makes a block that shows something as small as it can be |
 //! | [`faults`] | states that fail, and VMs that misbehave |
 //!
 //! An executor is right if it gives the reference's outcome for every block of the strategies:
@@ -24,8 +25,10 @@
 pub mod faults;
 mod program;
 pub mod reference;
+mod shrink;
 pub mod strategies;
 mod test_block;
 
 pub use program::{Declared, Program, ProgramError, ProgramVm, Seen, Step};
+pub use shrink::shrink;
 pub use test_block::{TestBlock, assert_same};

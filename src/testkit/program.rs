@@ -15,6 +15,9 @@ use crate::{
 /// What a step sees goes into the register and into the output, so a transaction that saw anything else gives something
 /// else.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub struct Program {
     /// What it does.
     pub steps: Vec<Step>,
@@ -42,6 +45,9 @@ impl Program {
 
 /// What a program says beforehand of the keys that it will touch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 pub enum Declared {
     /// Nothing: [`Trust::Unknown`].
     #[default]
@@ -57,6 +63,9 @@ pub enum Declared {
 
 /// One step of a [`Program`]. Keys are small, so that transactions meet.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Step {
     /// Reads a key into the register.

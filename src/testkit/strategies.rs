@@ -13,7 +13,14 @@
 
 use std::ops::RangeInclusive;
 
-use proptest::{collection::vec, option, prelude::*, sample::select, strategy::Union};
+use proptest::{
+    collection::vec,
+    option,
+    prelude::*,
+    sample::select,
+    strategy::{Union, ValueTree},
+    test_runner::{RngAlgorithm, TestRng, TestRunner},
+};
 
 use super::{Declared, Program, Step, TestBlock};
 use crate::rule::{OnFailure, OnUndeclared, Over};
@@ -155,6 +162,23 @@ pub fn block(profile: &Profile) -> impl Strategy<Value = TestBlock> + use<> {
             limit,
         },
     )
+}
+
+/// A block of any profile, with some dozens of transactions, that follows from a seed: for those who look for blocks in other
+/// ways than proptest does.
+#[must_use]
+pub fn from_seed(seed: u64) -> TestBlock {
+    if seed.is_multiple_of(3) {
+        return TestBlock::from_seed(seed);
+    }
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), rng);
+    let profiles = Profile::all();
+    let profile = profiles[(seed / 3) as usize % profiles.len()].clone();
+    let tree = block(&profile.transactions(2..=48)).new_tree(&mut runner);
+    tree.map_or_else(|_| TestBlock::from_seed(seed), |tree| tree.current())
 }
 
 /// Numbers of all sizes: small ones meet, and those near the end of the range overflow.

@@ -13,8 +13,12 @@ use crate::{
 
 /// A block of [`Program`]s: all that decides its outcome, in one value that can be printed and shrunk.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TestBlock {
     /// The state that it starts from.
+    #[cfg_attr(feature = "serde", serde(with = "pairs"))]
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = state))]
     pub state: MemoryState<u8, u64>,
     /// Its transactions.
     pub transactions: Vec<Program>,
@@ -24,6 +28,34 @@ pub struct TestBlock {
     pub on_undeclared: OnUndeclared,
     /// A limit: the steps of a transaction are reserved, what it saw is used.
     pub limit: Option<(u64, Over)>,
+}
+
+/// A state as a list of its keys and values.
+#[cfg(feature = "serde")]
+mod pairs {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::state::MemoryState;
+
+    pub(super) fn serialize<S: Serializer>(
+        state: &MemoryState<u8, u64>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(state)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<MemoryState<u8, u64>, D::Error> {
+        let pairs: Vec<(u8, u64)> = Vec::deserialize(deserializer)?;
+        Ok(pairs.into_iter().collect())
+    }
+}
+
+/// Any state.
+#[cfg(feature = "arbitrary")]
+fn state(bytes: &mut arbitrary::Unstructured<'_>) -> arbitrary::Result<MemoryState<u8, u64>> {
+    bytes.arbitrary_iter::<(u8, u64)>()?.collect()
 }
 
 impl TestBlock {
@@ -93,7 +125,12 @@ impl TestBlock {
         &'a self,
         vm: &'a ProgramVm,
     ) -> Block<'a, ProgramVm, MemoryState<u8, u64>> {
-        let block = Block::new(vm, &self.state, &self.transactions)
+        self.configure(Block::new(vm, &self.state, &self.transactions))
+    }
+
+    /// A block of other making with the options of this one.
+    pub fn configure<'a, S>(&self, block: Block<'a, ProgramVm, S>) -> Block<'a, ProgramVm, S> {
+        let block = block
             .on_failure(self.on_failure)
             .on_undeclared(self.on_undeclared);
         match self.limit {

@@ -1,6 +1,6 @@
 //! Settles transactions in block order.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Attempted, Kept, Shared, mark};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     parallel::outlook::{self, Outlook},
     protocol::{lifecycle::Taken, versions::Reader},
     state::State,
-    sync::Ordering,
+    sync::{Moment, Ordering},
     vm::Vm,
 };
 
@@ -40,7 +40,7 @@ pub(super) struct Commit<'a, 'r, V: Vm> {
     /// Attempts at the transactions of this round.
     attempts: u32,
     /// What is left, and since when it is watched what one thread would have needed, if it is.
-    watched: Option<(Outlook, Instant)>,
+    watched: Option<(Outlook, Moment)>,
 
     /// What one thread would have needed until then, in nanoseconds.
     cost: u64,
@@ -72,7 +72,7 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
             round: settled,
             watched: outlook.map(|mut outlook| {
                 outlook.begin();
-                (outlook, Instant::now())
+                (outlook, Moment::now())
             }),
             cost: 0,
             speed: HOPE,
@@ -177,7 +177,7 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         if took < WATCH {
             return true;
         }
-        *begun = Instant::now();
+        *begun = Moment::now();
         let workers = self.workers as usize;
         let (past, coming) = (outlook.past(workers), outlook.coming(workers));
         // ORDERING: Relaxed. They are estimates.

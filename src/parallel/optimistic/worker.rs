@@ -1,7 +1,5 @@
 //! Runs transactions, and runs those again that were deceived.
 
-use std::time::Instant;
-
 use super::{
     Kept, Shared,
     commit::{Commit, Step},
@@ -20,7 +18,7 @@ use crate::{
         versions::Reader,
     },
     state::State,
-    sync::Ordering,
+    sync::{Moment, Ordering},
     times::Spent,
     vm::Vm,
 };
@@ -213,7 +211,7 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             halt: None,
         };
         let subject = &input.transactions[transaction as usize];
-        let begun = shared.is_timed.then(Instant::now);
+        let begun = shared.is_timed.then(Moment::now);
         let (returned, touched) = self.tools.execute(input.vm, subject, &mut view);
         let halt = view.halt.take();
         if let Some(begun) = begun {
@@ -404,7 +402,7 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
     /// Commits what can be committed.
     fn advance(&mut self, working: &Working) {
         let (shared, commit) = (self.shared, self.commit);
-        let begun = shared.is_timed.then(Instant::now);
+        let begun = shared.is_timed.then(Moment::now);
         self.uncommitted = 0;
         self.may_commit = false;
         commit.take(|commit| {

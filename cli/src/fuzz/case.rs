@@ -1,0 +1,113 @@
+//! One block under one schedule, as a file.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use pleach::{
+    determinism::{Check, Divergence, Failure, Kind, Schedule},
+    testkit::{ProgramVm, TestBlock, shrink},
+};
+use serde::{Deserialize, Serialize};
+
+/// All that it takes to see a divergence again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Case {
+    /// What was seen.
+    pub(crate) found: String,
+    pub(crate) schedule: Schedule,
+    pub(crate) block: TestBlock,
+}
+
+/// So often a block is tried that diverges by chance.
+const TRIES: u64 = 40;
+/// So often a smaller block is looked for.
+const SHRINKS: usize = 2_000;
+
+/// A check of a block of programs.
+pub(crate) fn check(block: &TestBlock) -> Check<'_, ProgramVm, pleach::MemoryState<u8, u64>> {
+    Check::new(&ProgramVm, &block.state)
+        .ask_again(false)
+        .block(move |pleach| block.configure(pleach))
+}
+
+/// What happens to a block under a schedule.
+pub(crate) fn under(block: &TestBlock, schedule: Schedule) -> anyhow::Result<Option<Divergence>> {
+    match check(block).replay(&block.transactions, schedule) {
+        Ok(()) => Ok(None),
+        Err(Failure::Diverged(divergence)) => Ok(Some(*divergence)),
+        Err(other) => Err(other.into()),
+    }
+}
+
+impl Case {
+    /// The case, if it shows anything.
+    pub(crate) fn run(&self) -> anyhow::Result<Option<Divergence>> {
+        for _ in 0..self.tries() {
+            if let Some(divergence) = under(&self.block, self.schedule)? {
+                return Ok(Some(divergence));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where the system schedules, once may not be enough.
+    fn tries(&self) -> u64 {
+        if self.schedule.kind == Kind::Threads {
+            TRIES
+        } else {
+            1
+        }
+    }
+
+    /// The smallest case that is found. `tried` is told of each that is run.
+    pub(crate) fn shrunk(mut self, mut tried: impl FnMut(&Case)) -> Self {
+        let mut last = None;
+        let schedule = self.schedule;
+        let small = shrink(&self.block, SHRINKS, |block| {
+            // Of a smaller block the same seed makes another run.
+            let seeds = (0..TRIES).map(|number| Schedule {
+                seed: schedule.seed.wrapping_add(number),
+                ..schedule
+            });
+            for schedule in seeds {
+                tried(&Case {
+                    found: "nothing yet".to_owned(),
+                    schedule,
+                    block: block.clone(),
+                });
+                if let Ok(Some(divergence)) = under(block, schedule) {
+                    last = Some((schedule, divergence));
+                    return true;
+                }
+            }
+            false
+        });
+        self.block = small;
+        if let Some((schedule, divergence)) = last {
+            self.schedule = schedule;
+            self.found = divergence.to_string();
+        }
+        self
+    }
+
+    /// Writes it into a folder, by a name that follows from what is in it.
+    pub(crate) fn write(&self, folder: &Path) -> anyhow::Result<PathBuf> {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("{} cannot be made", folder.display()))?;
+        let path = folder.join(format!("case-{:016x}.json", self.schedule.seed));
+        let text = serde_json::to_string_pretty(self)?;
+        fs::write(&path, text + "\n")
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+        Ok(path)
+    }
+
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("{} cannot be read", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("{} is not a case", path.display()))
+    }
+}

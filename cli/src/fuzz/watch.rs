@@ -1,0 +1,123 @@
+//! Notices that nothing goes on any more: the case becomes a file, with what the threads were doing.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{case::Case, command};
+
+/// What is being run, and since when.
+pub(crate) struct Watch {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    corpus: PathBuf,
+    limit: Duration,
+    running: Mutex<Option<(Case, Instant)>>,
+}
+
+impl Watch {
+    /// Watches from a thread of its own: what runs longer than the limit is taken for a hang.
+    pub(crate) fn new(corpus: &Path, limit: Duration) -> Self {
+        let shared = Arc::new(Shared {
+            corpus: corpus.to_owned(),
+            limit,
+            running: Mutex::new(None),
+        });
+        let watched = Arc::clone(&shared);
+        thread::spawn(move || watched.watch());
+        #[cfg(feature = "schedules")]
+        {
+            let stuck = Arc::clone(&shared);
+            pleach::schedules::on_hang(move |threads| {
+                let mut text = String::new();
+                for thread in threads {
+                    let state = if thread.is_asleep { "asleep" } else { "awake" };
+                    let _ = writeln!(text, "thread {}, {state}:\n{}", thread.thread, thread.stack);
+                }
+                stuck.report(&text);
+            });
+        }
+        Self { shared }
+    }
+
+    /// A case is begun.
+    pub(crate) fn begins(&self, case: &Case) {
+        *self.shared.running() = Some((case.clone(), Instant::now()));
+    }
+
+    /// Nothing is run.
+    pub(crate) fn rests(&self) {
+        *self.shared.running() = None;
+    }
+}
+
+impl Shared {
+    fn running(&self) -> std::sync::MutexGuard<'_, Option<(Case, Instant)>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watch(&self) {
+        loop {
+            thread::sleep(self.limit / 8);
+            let since = self.running().as_ref().map(|(_, since)| *since);
+            if since.is_some_and(|since| since.elapsed() > self.limit) {
+                self.report(&threads());
+            }
+        }
+    }
+
+    /// Writes the case, says how to see it again, and ends the program: threads that hang cannot be ended otherwise.
+    fn report(&self, stacks: &str) -> ! {
+        let case = self.running().take();
+        let Some((mut case, _)) = case else {
+            process::exit(1)
+        };
+        "a hang: nothing goes on any more".clone_into(&mut case.found);
+        println!("{} ({})", case.found, case.schedule);
+        match case.write(&self.corpus) {
+            Ok(path) => {
+                let beside = path.with_extension("stacks.txt");
+                if fs::write(&beside, stacks).is_ok() {
+                    println!("what the threads were doing: {}", beside.display());
+                }
+                println!("to see it again: {}", command(&path));
+            }
+            Err(error) => println!("{error:#}\n{stacks}"),
+        }
+        process::exit(1)
+    }
+}
+
+/// What the system says of the threads of this process, where it says anything: their names, whether they sleep, and
+/// in what.
+fn threads() -> String {
+    let mut text = String::new();
+    let Ok(tasks) = fs::read_dir("/proc/self/task") else {
+        return "this system says nothing of threads\n".to_owned();
+    };
+    for task in tasks.flatten() {
+        let read = |name: &str| fs::read_to_string(task.path().join(name)).unwrap_or_default();
+        let stat = read("stat");
+        let state = stat
+            .rsplit(')')
+            .next()
+            .and_then(|rest| rest.split_whitespace().next());
+        let _ = writeln!(
+            text,
+            "thread {} {}: state {}, in {}",
+            task.file_name().display(),
+            read("comm").trim(),
+            state.unwrap_or("?"),
+            read("wchan")
+        );
+    }
+    text
+}

@@ -1,0 +1,343 @@
+//! The check itself: which ways a block is executed in, and whose fault it is if they differ.
+
+use std::{
+    fmt::Debug,
+    io,
+    num::NonZeroUsize,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
+
+use super::{
+    attempts::{Attempts, panicked},
+    cause::Impurity,
+    compare::{Difference, Ran},
+    schedule::{Delayed, Hints, Kind, Schedule, mix},
+};
+use crate::{
+    block::Block,
+    error::ExecuteError,
+    execute::{Recording, SerialExecutor},
+    parallel::{ParallelExecutor, Runtime, Strategy},
+    state::State,
+    vm::Vm,
+};
+
+type Configure<'a, V, S> =
+    dyn for<'b> Fn(Block<'b, V, Delayed<'b, S>>) -> Block<'b, V, Delayed<'b, S>> + 'a;
+
+/// Executes blocks in many ways and compares what they come to.
+///
+/// Outputs and errors are compared by what [`Debug`] says of them, keys and values by `Eq`. A block is executed
+/// `2 + workers * strategies * schedules` times, and each transaction a dozen times more.
+pub struct Check<'a, V: Vm, S> {
+    vm: &'a V,
+    state: &'a S,
+    workers: Vec<usize>,
+    strategies: Vec<Strategy>,
+    kinds: Vec<Kind>,
+    schedules: u64,
+    seed: u64,
+    asks_again: bool,
+    wait: Duration,
+    configure: Box<Configure<'a, V, S>>,
+}
+
+/// What was found to be the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// How many transactions the block has.
+    pub transactions: usize,
+    /// How many schedules it was executed under.
+    pub schedules: u64,
+    /// Follows from outcome, changes and accesses: the same block gives the same number in another process or on another
+    /// machine, if the VM depends on neither.
+    pub fingerprint: u64,
+}
+
+/// Why a check did not end well.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The block does not always come to the same.
+    #[error(transparent)]
+    Diverged(#[from] Box<Divergence>),
+    /// The system gives no more threads.
+    #[error("no threads for it")]
+    Threads(#[source] io::Error),
+}
+
+/// The first two ways that did not come to the same.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{difference} ({}); {blame}", .schedule.map_or_else(|| "serially".to_owned(), |schedule| schedule.to_string()))]
+#[non_exhaustive]
+pub struct Divergence {
+    /// Where.
+    pub difference: Difference,
+    /// The way that came to something else than the serial executor; `None` if that did not always come to the same
+    /// itself.
+    pub schedule: Option<Schedule>,
+    /// Whose fault it is.
+    pub blame: Blame,
+}
+
+/// Whose fault a divergence is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Blame {
+    /// The VM does not do the same twice on the same answers.
+    #[error("the VM depends on {0}")]
+    Vm(Impurity),
+    /// The VM, or the state, gave serial executions that differ, but each transaction, asked again, did the same.
+    #[error("the VM or the state is not deterministic")]
+    VmOrState,
+    /// The VM is deterministic, as far as could be seen: the executor is not right.
+    #[error("the VM did the same whenever it was asked again, so the executor is wrong")]
+    Executor,
+}
+
+impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
+    /// A check of this VM on this state: 1, 2, 3 and 8 workers, all strategies, 4 schedules of each.
+    #[must_use]
+    pub fn new(vm: &'a V, state: &'a S) -> Self {
+        Self {
+            vm,
+            state,
+            workers: vec![1, 2, 3, 8],
+            strategies: vec![Strategy::Auto, Strategy::Exact, Strategy::Optimistic],
+            kinds: Kind::all().to_vec(),
+            schedules: 4,
+            seed: 0,
+            asks_again: true,
+            wait: Duration::from_millis(2),
+            configure: Box::new(|block| block),
+        }
+    }
+
+    /// With how many threads. Zeros are left out.
+    #[must_use]
+    pub fn workers(mut self, workers: impl IntoIterator<Item = usize>) -> Self {
+        self.workers = workers.into_iter().collect();
+        self
+    }
+
+    /// In which ways.
+    #[must_use]
+    pub fn strategies(mut self, strategies: impl IntoIterator<Item = Strategy>) -> Self {
+        self.strategies = strategies.into_iter().collect();
+        self
+    }
+
+    /// Who decides which thread goes on; each kind in turn. Default: all there are.
+    #[must_use]
+    pub fn kinds(mut self, kinds: impl IntoIterator<Item = Kind>) -> Self {
+        self.kinds = kinds.into_iter().collect();
+        self
+    }
+
+    /// How many schedules of each strategy and number of workers.
+    #[must_use]
+    pub fn schedules(mut self, count: u64) -> Self {
+        self.schedules = count;
+        self
+    }
+
+    /// From which number all schedules follow.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Whether transactions are asked again even if nothing has diverged yet. Default: yes. It takes most of the time, and shows
+    /// nothing of a VM that is known to be deterministic.
+    #[must_use]
+    pub fn ask_again(mut self, asks_again: bool) -> Self {
+        self.asks_again = asks_again;
+        self
+    }
+
+    /// How long to wait before transactions are asked again for the last time. Default: 2 milliseconds, which shows the use of
+    /// most clocks; one that counts seconds takes more than one.
+    #[must_use]
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// Sets options of the block: rules, what a failure means.
+    #[must_use]
+    pub fn block(
+        mut self,
+        configure: impl for<'b> Fn(Block<'b, V, Delayed<'b, S>>) -> Block<'b, V, Delayed<'b, S>> + 'a,
+    ) -> Self {
+        self.configure = Box::new(configure);
+        self
+    }
+
+    /// All ways that the check will try, in order.
+    pub fn plan(&self) -> impl Iterator<Item = Schedule> {
+        let each = self.workers.iter().filter(|workers| **workers > 0);
+        let pairs = each.flat_map(|workers| self.strategies.iter().map(|way| (*workers, *way)));
+        let all = pairs.flat_map(|pair| (0..self.schedules).map(move |number| (pair, number)));
+        all.enumerate()
+            .filter_map(|(place, ((workers, strategy), number))| {
+                Some(Schedule {
+                    workers,
+                    strategy,
+                    hints: [Hints::None, Hints::Right, Hints::Wrong][(number % 3) as usize],
+                    kind: *self.kinds.get(place % self.kinds.len().max(1))?,
+                    seed: mix(self.seed ^ mix(place as u64)),
+                })
+            })
+    }
+
+    /// Executes a block of these transactions in all ways.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Diverged`] at the first that comes to something else.
+    pub fn run(&self, transactions: &[V::Transaction]) -> Result<Report, Failure> {
+        let expected = self.serially(transactions)?;
+        let mut schedules = 0;
+        for schedule in self.plan() {
+            self.against(&expected, transactions, schedule)?;
+            schedules += 1;
+        }
+        Ok(Report {
+            transactions: transactions.len(),
+            schedules,
+            fingerprint: expected.fingerprint(),
+        })
+    }
+
+    /// Executes a block under one schedule only.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn replay(
+        &self,
+        transactions: &[V::Transaction],
+        schedule: Schedule,
+    ) -> Result<(), Failure> {
+        let expected = self.serially(transactions)?;
+        self.against(&expected, transactions, schedule)
+    }
+
+    /// What the block comes to, if it always comes to the same on one thread.
+    fn serially(&self, transactions: &[V::Transaction]) -> Result<Ran<V>, Failure> {
+        let first = self.ran(transactions, None, |block| {
+            SerialExecutor::new().record(block)
+        });
+        let second = self.ran(transactions, None, |block| {
+            SerialExecutor::new().record(block)
+        });
+        let difference = first.difference(&second);
+        let is_asked = self.asks_again || difference.is_some();
+        let blamed = is_asked.then(|| self.blame(transactions)).flatten();
+        match (blamed, difference) {
+            (Some((blame, asked)), difference) => {
+                Err(diverged(difference.unwrap_or(asked), None, blame))
+            }
+            (None, Some(difference)) => Err(diverged(difference, None, Blame::VmOrState)),
+            (None, None) => Ok(first),
+        }
+    }
+
+    fn against(
+        &self,
+        expected: &Ran<V>,
+        transactions: &[V::Transaction],
+        schedule: Schedule,
+    ) -> Result<(), Failure> {
+        let found = self.under(schedule, expected, transactions)?;
+        let Some(difference) = expected.difference(&found) else {
+            return Ok(());
+        };
+        let blame = self.blame(transactions);
+        let blame = blame.map_or(Blame::Executor, |(blame, _)| blame);
+        Err(diverged(difference, Some(schedule), blame))
+    }
+
+    /// Executes the block under a schedule.
+    fn under(
+        &self,
+        schedule: Schedule,
+        expected: &Ran<V>,
+        transactions: &[V::Transaction],
+    ) -> Result<Ran<V>, Failure> {
+        let mut accesses = match (&expected.result, schedule.hints) {
+            (Ok((_, accesses)), Hints::Right | Hints::Wrong) => accesses.clone(),
+            _ => Vec::new(),
+        };
+        if schedule.hints == Hints::Wrong && !accesses.is_empty() {
+            accesses.rotate_left(1);
+        }
+        let workers = NonZeroUsize::new(schedule.workers).unwrap_or(NonZeroUsize::MIN);
+        let delays = (schedule.kind == Kind::Threads).then_some(schedule.seed);
+        let run = || {
+            let runtime = Runtime::builder().workers(workers).build();
+            let runtime = runtime.map_err(Failure::Threads)?;
+            let executor = ParallelExecutor::new(&runtime).strategy(schedule.strategy);
+            Ok(self.ran(transactions, delays, |block| {
+                executor.record(block.predicted(&accesses))
+            }))
+        };
+        schedule.kind.run(schedule.seed, run)
+    }
+
+    fn ran<E>(&self, transactions: &[V::Transaction], delays: Option<u64>, execute: E) -> Ran<V>
+    where
+        E: for<'b> FnOnce(Block<'b, V, Delayed<'b, S>>) -> Result<Recording<V>, ExecuteError>,
+    {
+        let state = Delayed::new(self.state, delays);
+        let mut commits = Vec::new();
+        let block = (self.configure)(Block::new(self.vm, &state, transactions));
+        let block = block.on_commit(|index, outcome| commits.push((index, format!("{outcome:?}"))));
+        // A VM's panics are caught before.
+        let result = match catch_unwind(AssertUnwindSafe(|| execute(block))) {
+            Ok(result) => result.map_err(|error| format!("{error:?}")),
+            Err(panic) => Err(panicked(&*panic)),
+        };
+        Ran { result, commits }
+    }
+
+    /// Whether the VM can be seen to do something else when it is asked again.
+    fn blame(&self, transactions: &[V::Transaction]) -> Option<(Blame, Difference)> {
+        let mut attempts = Attempts::new();
+        let state = Delayed::new(self.state, None);
+        let block = (self.configure)(Block::new(self.vm, &state, transactions));
+        // What it comes to was compared before.
+        let _ = SerialExecutor::new().run(block, &mut attempts);
+        attempts.later(self.vm, transactions, self.wait);
+        let found = attempts.found?;
+        let difference = Difference::Attempt {
+            transaction: found.transaction,
+            expected: found.expected,
+            found: found.found,
+        };
+        Some((Blame::Vm(found.impurity), difference))
+    }
+}
+
+fn diverged(difference: Difference, schedule: Option<Schedule>, blame: Blame) -> Failure {
+    Failure::Diverged(Box::new(Divergence {
+        difference,
+        schedule,
+        blame,
+    }))
+}
+
+impl<V: Vm, S> Debug for Check<'_, V, S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Check")
+            .field("workers", &self.workers)
+            .field("strategies", &self.strategies)
+            .field("kinds", &self.kinds)
+            .field("schedules", &self.schedules)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,169 @@
+//! The determinism checker: it believes deterministic VMs, and names what others depend on.
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use pleach::{
+    MemoryState, StateView, Stop, Vm, assert_deterministic,
+    determinism::{Blame, Check, Difference, Divergence, Failure, Impurity},
+    testkit::{Program, ProgramVm, Step, TestBlock},
+};
+
+/// What it writes depends on more than it should.
+#[derive(Debug)]
+enum Odd {
+    /// The time of day.
+    Clock,
+    /// Where a box lies.
+    Address,
+    /// A map with random hashes.
+    Order,
+    /// The thread.
+    Thread,
+    /// The number of calls so far.
+    Calls(AtomicU64),
+    /// What is in the scratch.
+    Scratch,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("it never fails")]
+struct Never;
+
+impl Vm for Odd {
+    type Transaction = u8;
+    type Key = u8;
+    type Value = u64;
+    type Output = u64;
+    type Error = Never;
+    type Scratch = u64;
+
+    fn execute<S: StateView<u8, u64>>(
+        &self,
+        key: &u8,
+        state: &mut S,
+        scratch: &mut u64,
+    ) -> Result<u64, Stop<Never>> {
+        let before = state.get(key)?.unwrap_or(0);
+        let odd = match self {
+            Odd::Clock => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH);
+                since.expect("it is later").as_micros() as u64
+            }
+            Odd::Address => &raw const *Box::new(before) as u64,
+            Odd::Order => {
+                let map: HashMap<u8, u64> = (0..20).map(|number| (number, before)).collect();
+                for (number, value) in map {
+                    state.put(&number, value)?;
+                }
+                0
+            }
+            Odd::Thread => {
+                let id = format!("{:?}", thread::current().id());
+                id.bytes().map(u64::from).sum()
+            }
+            Odd::Calls(calls) => calls.fetch_add(1, Ordering::Relaxed),
+            Odd::Scratch => {
+                *scratch += 1;
+                *scratch
+            }
+        };
+        state.put(key, odd)?;
+        Ok(before)
+    }
+}
+
+fn diverged(failure: Failure) -> Divergence {
+    match failure {
+        Failure::Diverged(divergence) => *divergence,
+        other => panic!("{other}"),
+    }
+}
+
+fn named(vm: &Odd) -> Impurity {
+    let state = MemoryState::new();
+    let transactions: Vec<u8> = (0..40).map(|number| number % 7).collect();
+    let checked = Check::new(vm, &state).workers([2]).run(&transactions);
+    let divergence = diverged(checked.expect_err("it is odd"));
+    match divergence.blame {
+        Blame::Vm(impurity) => impurity,
+        other => panic!("{other:?}: {divergence}"),
+    }
+}
+
+#[test]
+fn a_clock_is_named() {
+    assert_eq!(named(&Odd::Clock), Impurity::Time);
+}
+
+#[test]
+fn addresses_are_named() {
+    assert_eq!(named(&Odd::Address), Impurity::Address);
+}
+
+#[test]
+fn the_order_of_a_hash_map_is_named() {
+    assert_eq!(named(&Odd::Order), Impurity::Order);
+}
+
+#[test]
+fn threads_are_named() {
+    assert_eq!(named(&Odd::Thread), Impurity::Thread);
+}
+
+#[test]
+fn what_a_vm_keeps_is_named() {
+    assert_eq!(named(&Odd::Calls(AtomicU64::new(5))), Impurity::Kept);
+}
+
+#[test]
+fn what_is_left_in_the_scratch_is_named() {
+    assert_eq!(named(&Odd::Scratch), Impurity::Scratch);
+}
+
+#[test]
+fn the_difference_names_transaction_and_values() {
+    let state = MemoryState::new();
+    let checked = Check::new(&Odd::Scratch, &state).run(&[3, 3]);
+    let Difference::Attempt {
+        transaction,
+        expected,
+        found,
+    } = diverged(checked.expect_err("it is odd")).difference
+    else {
+        panic!("nothing was asked again");
+    };
+    assert_eq!(transaction, 0);
+    assert_eq!(expected, "put 3 1");
+    assert!(found.starts_with("put 3 "), "{found}");
+}
+
+#[test]
+fn blocks_of_programs_are_deterministic() {
+    let mut fingerprints = Vec::new();
+    for seed in (0..8).chain([0]) {
+        let block = TestBlock::from_seed(seed);
+        let check = Check::new(&ProgramVm, &block.state).schedules(3).seed(seed);
+        let check = check
+            .workers([1, 2, 3])
+            .block(|other| other.on_failure(block.on_failure));
+        let report = check.run(&block.transactions).expect("nothing is odd");
+        assert_eq!(report.schedules, 27);
+        fingerprints.push(report.fingerprint);
+    }
+    assert_eq!(fingerprints.first(), fingerprints.last());
+    assert_ne!(fingerprints[0], fingerprints[1]);
+}
+
+#[test]
+fn blocks_that_end_with_an_error_are_compared_too() {
+    super::silence_panics("a program panicked");
+    let mut programs = vec![Program::new([Step::Get(1), Step::PutRegister(1)]); 40];
+    programs[20] = Program::new([Step::Panic]);
+    let state = MemoryState::new();
+    assert_deterministic!(&ProgramVm, &state, &programs, workers([2, 3]), schedules(2));
+}
