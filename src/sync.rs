@@ -140,9 +140,9 @@ mod stand_in {
             if self.get().is_none() {
                 let guard = lock(&self.filling);
                 if self.get().is_none() {
-                    let made = make();
+                    let fresh = make();
                     // SAFETY: The lock keeps other writers out, and the flag readers.
-                    self.value.with_mut(|value| unsafe { *value = Some(made) });
+                    self.value.with_mut(|value| unsafe { *value = Some(fresh) });
                     // ORDERING: Release, see `get`.
                     self.is_full.store(1, Ordering::Release);
                 }

@@ -55,10 +55,12 @@ enum Answer<K, V> {
     Visited(Vec<(K, V)>),
 }
 
+/// A transaction that came to an end of its own: what it was told, and what it then did.
+type Past<K, V> = (usize, Vec<Answered<K, V>>, Trace);
+
 /// What transactions of a block were told, one after another, and what came of asking them again.
 pub(super) struct Attempts<K, V> {
-    /// For each transaction that came to an end of its own: what it was told, and what it then did.
-    told: Vec<(usize, Vec<Answered<K, V>>, Trace)>,
+    past: Vec<Past<K, V>>,
     pub(super) found: Option<Found>,
 }
 
@@ -68,13 +70,13 @@ pub(super) struct Found {
     pub(super) transaction: usize,
     pub(super) impurity: Impurity,
     pub(super) expected: String,
-    pub(super) found: String,
+    pub(super) instead: String,
 }
 
 impl<K: Clone + Debug + Send + Sync, V: Value> Attempts<K, V> {
     pub(super) fn new() -> Self {
         Self {
-            told: Vec::new(),
+            past: Vec::new(),
             found: None,
         }
     }
@@ -90,7 +92,7 @@ impl<K: Clone + Debug + Send + Sync, V: Value> Attempts<K, V> {
             return;
         }
         thread::sleep(wait);
-        for (transaction, told, expected) in &self.told {
+        for (transaction, told, expected) in &self.past {
             let again = attempt(
                 vm,
                 &transactions[*transaction],
@@ -144,7 +146,7 @@ impl<K: Clone + Debug + Send + Sync, V: Value> Attempts<K, V> {
             ];
             let mut ways = ways.into_iter();
             let Some((other, impurity)) = ways.find(|(trace, _)| *trace != usual) else {
-                self.told.push((index, told, usual));
+                self.past.push((index, told, usual));
                 return;
             };
             (named(&[&usual, &other], impurity), other)
@@ -154,12 +156,12 @@ impl<K: Clone + Debug + Send + Sync, V: Value> Attempts<K, V> {
 }
 
 fn found(transaction: usize, impurity: Impurity, expected: &Trace, other: &Trace) -> Found {
-    let (expected, found) = expected.first_difference(other);
+    let (expected, instead) = expected.first_difference(other);
     Found {
         transaction,
         impurity,
         expected,
-        found,
+        instead,
     }
 }
 
@@ -295,7 +297,7 @@ impl<K: Clone + Debug, V: Value> StateView<K, V> for Telling<'_, K, V> {
         bounds: Bounds<V::Amount>,
     ) -> Result<bool, Interrupt> {
         let answer = self.view.add_within(key, delta, bounds)?;
-        self.note(text::add(key, delta, bounds), Answer::Bool(answer));
+        self.note(text::add(key, &delta, &bounds), Answer::Bool(answer));
         Ok(answer)
     }
 
@@ -373,7 +375,7 @@ impl<K: Debug, V: Value> StateView<K, V> for Told<'_, K, V> {
         delta: Delta<V::Amount>,
         bounds: Bounds<V::Amount>,
     ) -> Result<bool, Interrupt> {
-        self.bool(text::add(key, delta, bounds))
+        self.bool(text::add(key, &delta, &bounds))
     }
 
     fn range(
@@ -422,7 +424,7 @@ mod text {
         format!("delete {key:?}")
     }
 
-    pub(super) fn add<A: Debug>(key: &impl Debug, delta: Delta<A>, bounds: Bounds<A>) -> String {
+    pub(super) fn add<A: Debug>(key: &impl Debug, delta: &Delta<A>, bounds: &Bounds<A>) -> String {
         format!("add {key:?} {delta:?} {bounds:?}")
     }
 

@@ -41,8 +41,8 @@ impl fmt::Display for Impurity {
 /// The cause as far as the traces of some attempts tell, the last two of which came some milliseconds after the others; or
 /// else `otherwise`.
 pub(super) fn named(traces: &[&Trace], otherwise: Impurity) -> Impurity {
-    let items: Vec<Vec<String>> = traces.iter().map(|trace| items(trace)).collect();
-    if items.windows(2).all(|pair| pair[0] == pair[1]) {
+    let words: Vec<Vec<String>> = traces.iter().map(|trace| items(trace)).collect();
+    if words.windows(2).all(|pair| pair[0] == pair[1]) {
         return Impurity::Order;
     }
     if traces.len() < 4 {
@@ -50,8 +50,8 @@ pub(super) fn named(traces: &[&Trace], otherwise: Impurity) -> Impurity {
     }
     // The first number that is not always the same tells how it goes on.
     let numbers: Vec<Vec<i128>> = traces.iter().map(|trace| numbers(trace)).collect();
-    let least = numbers.iter().map(Vec::len).min().unwrap_or(0);
-    let Some(place) = (0..least).find(|at| numbers.iter().any(|of| of[*at] != numbers[0][*at]))
+    let shortest = numbers.iter().map(Vec::len).min().unwrap_or(0);
+    let Some(place) = (0..shortest).find(|at| numbers.iter().any(|of| of[*at] != numbers[0][*at]))
     else {
         // Something else changes: if all but the first attempts do the same, it remembers those.
         let last = traces.len() - 1;
@@ -64,8 +64,8 @@ pub(super) fn named(traces: &[&Trace], otherwise: Impurity) -> Impurity {
     if numbers.iter().all(|of| is_address(of[place])) {
         return Impurity::Address;
     }
-    let steps = numbers.windows(2);
-    let steps: Vec<i128> = steps.map(|pair| pair[1][place] - pair[0][place]).collect();
+    let pairs = numbers.windows(2);
+    let steps: Vec<i128> = pairs.map(|pair| pair[1][place] - pair[0][place]).collect();
     if steps.windows(2).all(|pair| pair[0] == pair[1]) {
         return Impurity::Kept;
     }
@@ -91,9 +91,9 @@ fn is_address(number: i128) -> bool {
 
 /// All words of a trace, sorted.
 fn items(trace: &Trace) -> Vec<String> {
-    let steps = trace.steps.iter().cloned();
+    let asked = trace.steps.iter().cloned();
     let words = trace.end.split(|letter: char| !letter.is_alphanumeric());
-    let mut items: Vec<String> = steps.chain(words.map(str::to_owned)).collect();
+    let mut items: Vec<String> = asked.chain(words.map(str::to_owned)).collect();
     items.sort_unstable();
     items
 }

@@ -316,7 +316,7 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
         let difference = Difference::Attempt {
             transaction: found.transaction,
             expected: found.expected,
-            found: found.found,
+            found: found.instead,
         };
         Some((Blame::Vm(found.impurity), difference))
     }

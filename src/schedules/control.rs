@@ -78,7 +78,7 @@ impl State {
     }
 
     fn add(&mut self) -> usize {
-        let priority = (self.random() >> 8) as i64 & 0xffff;
+        let priority = i64::from(self.random() as u16);
         self.threads.push(Thread {
             status: Status::Ready,
             priority,
@@ -174,7 +174,7 @@ impl Control {
         state.seldom = [2, 4, 16, 64][(state.random() % 4) as usize];
         // Half of them early on: many runs are short.
         let span = [SPAN / 10, SPAN][(state.random() % 2) as usize];
-        state.changes = (0..1 + state.random() % 5)
+        state.changes = (0..=state.random() % 5)
             .map(|_| state.random() % span)
             .collect();
         state.add();

@@ -83,7 +83,9 @@ impl<F: FnMut(&TestBlock) -> bool> Shrinking<F> {
             let mut from = 0;
             while from < self.best.transactions.len() {
                 let to = self.best.transactions.len().min(from + length);
-                if self.keep(|block| drop(block.transactions.drain(from..to))) {
+                if self.keep(|block| {
+                    block.transactions.drain(from..to);
+                }) {
                     helped = true;
                 } else {
                     from += length;
@@ -99,7 +101,9 @@ impl<F: FnMut(&TestBlock) -> bool> Shrinking<F> {
         helped |= self.keep(|block| block.transactions[index].steps.clear());
         let mut step = 0;
         while step < self.best.transactions[index].steps.len() {
-            if self.keep(|block| drop(block.transactions[index].steps.remove(step))) {
+            if self.keep(|block| {
+                block.transactions[index].steps.remove(step);
+            }) {
                 helped = true;
                 continue;
             }
