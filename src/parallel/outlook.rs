@@ -152,7 +152,7 @@ impl Outlook {
             let nearest = known.iter().min_by_key(|(other, _)| other.abs_diff(class));
             let (other, (took, keys)) = nearest?;
             // Twice the weight is twice the work.
-            let alone = took * 2_f64.powi(class as i32 - *other as i32);
+            let alone = took * f64::from(1_u32 << class) / f64::from(1_u32 << *other);
             let count = count as f64;
             estimate.alone += count * alone;
             estimate.together += count * (alone + EACH + EACH_KEY * keys) / workers * LOSS;
