@@ -1,6 +1,6 @@
 //! Is a VM deterministic? One that is, one that asks the clock, and one that counts its calls.
 //!
-//! `cargo run --release --features determinism,testkit --example check_determinism`
+//! `cargo run --release --features determinism --example check_determinism`
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -66,9 +66,12 @@ fn main() -> Result<(), Failure> {
         ("carol", "alice", 1),
     ]
     .repeat(20);
-    let banks: [(&str, fn() -> u64); 3] = [("honest", || 7), ("clock", clock), ("counter", count)];
-    for (name, number) in banks {
-        let bank = Bank { number };
+    let banks = [
+        ("honest", Bank { number: || 7 }),
+        ("clock", Bank { number: clock }),
+        ("counter", Bank { number: count }),
+    ];
+    for (name, bank) in banks {
         match Check::new(&bank, &state).schedules(8).run(&payments) {
             Ok(report) => println!(
                 "{name}: the same under {} schedules, fingerprint {:016x}",
