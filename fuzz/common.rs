@@ -1,5 +1,7 @@
 //! What both fuzzers do with an input.
 
+use std::{panic, sync::Once};
+
 use arbitrary::Arbitrary;
 use pleach::{
     determinism::{Check, Failure, Schedule},
@@ -31,10 +33,13 @@ pub fn check(input: &Input) {
 
 /// Programs panic on purpose: fuzzers take only others for a finding.
 pub fn only_findings() {
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if panic.payload_as_str() != Some("a program panicked") {
-            hook(panic);
-        }
-    }));
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let hook = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if panic.payload_as_str() != Some("a program panicked") {
+                hook(panic);
+            }
+        }));
+    });
 }
