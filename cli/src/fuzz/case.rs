@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::Context;
 use pleach::{
+    Strategy,
     determinism::{Check, Divergence, Failure, Kind, Schedule},
     testkit::{ProgramVm, TestBlock, shrink},
 };
@@ -43,6 +44,24 @@ pub(crate) fn under(block: &TestBlock, schedule: Schedule) -> anyhow::Result<Opt
     }
 }
 
+/// The block under a schedule like this under which it diverges: of another block the same seed makes another run.
+fn diverging(block: &TestBlock, like: Schedule, tried: &mut impl FnMut(&Case)) -> Option<Case> {
+    (0..TRIES).find_map(|number| {
+        let mut case = Case {
+            found: "nothing yet".to_owned(),
+            schedule: Schedule {
+                seed: like.seed.wrapping_add(number),
+                ..like
+            },
+            block: block.clone(),
+        };
+        tried(&case);
+        let divergence = under(block, case.schedule).ok()??;
+        case.found = divergence.to_string();
+        Some(case)
+    })
+}
+
 impl Case {
     /// The case, if it shows anything.
     pub(crate) fn run(&self) -> anyhow::Result<Option<Divergence>> {
@@ -65,33 +84,25 @@ impl Case {
 
     /// The smallest case that is found. `tried` is told of each that is run.
     pub(crate) fn shrunk(mut self, mut tried: impl FnMut(&Case)) -> Self {
-        let mut last = None;
-        let schedule = self.schedule;
-        let small = shrink(&self.block, SHRINKS, |block| {
-            // Of a smaller block the same seed makes another run.
-            let seeds = (0..TRIES).map(|number| Schedule {
-                seed: schedule.seed.wrapping_add(number),
-                ..schedule
-            });
-            for schedule in seeds {
-                tried(&Case {
-                    found: "nothing yet".to_owned(),
-                    schedule,
-                    block: block.clone(),
-                });
-                if let Ok(Some(divergence)) = under(block, schedule) {
-                    last = Some((schedule, divergence));
-                    return true;
-                }
+        // Automatically, small blocks are executed serially: what shows by optimism too becomes smaller.
+        if self.schedule.strategy == Strategy::Auto {
+            let optimistic = Schedule {
+                strategy: Strategy::Optimistic,
+                ..self.schedule
+            };
+            if let Some(case) = diverging(&self.block, optimistic, &mut tried) {
+                self = case;
             }
-            false
-        });
-        self.block = small;
-        if let Some((schedule, divergence)) = last {
-            self.schedule = schedule;
-            self.found = divergence.to_string();
         }
-        self
+        let mut best = self.clone();
+        shrink(&self.block, SHRINKS, |block| {
+            let found = diverging(block, best.schedule, &mut tried);
+            found.is_some_and(|case| {
+                best = case;
+                true
+            })
+        });
+        best
     }
 
     /// Writes it into a folder, by a name that follows from what is in it.
