@@ -43,6 +43,21 @@ fn threads_are_kept_from_job_to_job() {
 }
 
 #[test]
+fn who_is_roused_finds_the_job_or_sleeps_on() {
+    loom::model(|| {
+        let pool = Pool::new(1, |_| {}).expect("there are threads");
+        pool.rouse(1);
+        let calls = AtomicUsize::new(0);
+        pool.run(1, &|| {
+            calls.fetch_add(1, Ordering::Relaxed);
+        });
+        assert!(calls.load(Ordering::Relaxed) >= 1);
+        // And no job comes.
+        pool.rouse(1);
+    });
+}
+
+#[test]
 fn two_jobs_at_a_time_do_not_wait_for_each_other() {
     loom::model(|| {
         let pool = Arc::new(Pool::new(1, |_| {}).expect("there are threads"));

@@ -58,6 +58,9 @@ pub(super) fn run(
     lock(&spent).to_owned()
 }
 
+/// So many parts are worth a helper.
+const WORTH: usize = 4;
+
 /// Has the caller and helpers act on so many parts, each once. They `begin` with something of their own, by their number, and
 /// leave it.
 pub(super) fn share<T: Send>(
@@ -86,6 +89,7 @@ pub(super) fn share<T: Send>(
         }
         lock(&left).push(mine);
     };
-    runtime.pool().run(parts.saturating_sub(1), &work);
+    // Others have to be woken for it.
+    runtime.pool().run(parts / WORTH, &work);
     std::mem::take(&mut *lock(&left))
 }
