@@ -51,7 +51,7 @@ use crate::{
     vm::Vm,
 };
 use commit::Commit;
-use predict::Foresight;
+use predict::{Foresight, Predicting};
 use worker::Worker;
 
 /// The versions of a key, behind their latch.
@@ -162,6 +162,10 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
             .collect(),
     };
     shared.adopt(overlay);
+    if count > 0 {
+        // While the others wake up, which all need it.
+        shared.look_ahead(shared.first, &mut Predicting::new(0));
+    }
     let commit = Turn::new(Commit::new(fold, recorder, workers, outlook));
     let spent = crew::run(runtime, workers - 1, &shared.ready, |number, working| {
         Worker::new(&shared, &commit, number).work(working)
