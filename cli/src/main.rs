@@ -7,7 +7,6 @@ mod fetch;
 mod fuzz;
 mod input;
 mod interrupt;
-mod memory;
 mod progress;
 mod replay;
 mod simulate;
@@ -21,6 +20,10 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+
+/// Freeing memory on another thread than the one that allocated it is what parallel execution does all the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Runs blocks of transactions in parallel and gives exactly the result of running them in order.
 #[derive(Debug, Parser)]
@@ -42,7 +45,6 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    memory::keep_from_block_to_block();
     let result = match Arguments::parse().command {
         Some(Command::Replay(arguments)) => replay::run(&arguments),
         Some(Command::Dtt(arguments)) => dtt::run(&arguments),
