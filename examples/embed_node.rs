@@ -161,7 +161,7 @@ fn total(state: &impl State<u32, u64, Error = Infallible>) -> u64 {
 fn main() -> Result<(), Box<dyn Error>> {
     let genesis: MemoryState<u32, u64> =
         (0..ACCOUNTS as u32).map(|account| (account, 100)).collect();
-    let chain = VersionedState::new(MemoryStore::new(genesis));
+    let chain = VersionedState::open(MemoryStore::new(genesis))?;
     let executor = ParallelExecutor::new(&Runtime::builder().build()?);
     let (subscriber, commits) = mpsc::channel();
     let pipeline = node(&chain, &executor, &subscriber)?;

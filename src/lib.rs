@@ -59,7 +59,7 @@ pub use times::Times;
 pub use value::{Amount, Bounds, Delta, NoAmount, Value};
 #[cfg(feature = "versioned")]
 pub use versioned::{
-    Fork, HeightError, MemoryStore, Orphaned, PruneError, Snapshot, Store, VersionedState,
+    Fork, HeightError, MemoryStore, Orphaned, PruneError, Snapshot, Store, VersionedState, Writes,
 };
 pub use view::StateView;
 pub use vm::{Interrupt, Stop, Vm};

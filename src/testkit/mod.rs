@@ -7,6 +7,7 @@
 //! | [`strategies`] | blocks for proptest, from uncontended to one hot key |
 //! | [`shrink`] | makes a block that shows something as small as it can be |
 //! | [`faults`] | states that fail, and VMs that misbehave |
+//! | [`histories`] | what a [`Store`](crate::Store) must do, for stores of your own (feature `versioned`) |
 //!
 //! An executor is right if it gives the reference's outcome for every block of the strategies:
 //!
@@ -23,6 +24,8 @@
 //! ```
 
 pub mod faults;
+#[cfg(feature = "versioned")]
+pub mod histories;
 mod program;
 pub mod reference;
 mod shrink;

@@ -1,37 +1,52 @@
 //! Which heights there are, and who still reads them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
-use super::HeightError;
+use super::{HeightError, Written};
 
 /// A block above the store.
-pub(super) struct Block<K> {
+pub(super) struct Block<K, V> {
     pub(super) stamp: u64,
     /// What it changed.
-    pub(super) keys: Box<[K]>,
+    pub(super) written: Written<K, V>,
 }
 
-pub(super) struct Chain<K> {
+impl<K, V> Clone for Block<K, V> {
+    fn clone(&self) -> Self {
+        Self {
+            stamp: self.stamp,
+            written: Arc::clone(&self.written),
+        }
+    }
+}
+
+pub(super) struct Chain<K, V> {
     /// The height and the stamp of what the store holds.
     stored: (u64, u64),
     /// What comes after it.
-    blocks: VecDeque<Block<K>>,
+    blocks: VecDeque<Block<K, V>>,
     /// The first height that may be asked for.
     first: u64,
+    /// Up to this height the store has a record of the chain, or is about to have one.
+    recorded: u64,
     /// The last stamp that was given out, for a block or for the end of some.
     clock: u64,
     /// How many snapshots there are of each stamp.
     held: BTreeMap<u64, usize>,
     /// Reverted blocks with the stamps of their ends, of which somebody may hold a snapshot.
-    reverted: Vec<(Block<K>, u64)>,
+    reverted: Vec<(Block<K, V>, u64)>,
 }
 
-impl<K> Chain<K> {
+impl<K, V> Chain<K, V> {
     pub(super) fn new(height: u64) -> Self {
         Self {
             stored: (height, 0),
             blocks: VecDeque::new(),
             first: height,
+            recorded: height,
             clock: 0,
             held: BTreeMap::new(),
             reverted: Vec::new(),
@@ -94,19 +109,10 @@ impl<K> Chain<K> {
         }
     }
 
-    /// Takes the blocks above a height out, for [`switch`](Self::switch), and gives the stamp of their end. Until then they count as
-    /// part of the chain: this changes nothing for readers but that it is short of what it changed.
-    pub(super) fn prepare(&mut self, height: u64) -> (Vec<Block<K>>, u64)
-    where
-        K: Clone,
-    {
+    /// The blocks above a height, for [`switch`](Self::switch), and the stamp of their end.
+    pub(super) fn above(&self, height: u64) -> (Vec<Block<K, V>>, u64) {
         let kept = (height - self.stored.0) as usize;
-        let above = self.blocks.iter_mut().skip(kept);
-        let reverted = above.map(|block| Block {
-            stamp: block.stamp,
-            keys: std::mem::take(&mut block.keys),
-        });
-        (reverted.collect(), self.clock + 1)
+        (self.blocks.range(kept..).cloned().collect(), self.clock + 1)
     }
 
     /// Replaces the blocks above a height, in one step for who asks for heights.
@@ -114,10 +120,11 @@ impl<K> Chain<K> {
         &mut self,
         height: u64,
         end: u64,
-        reverted: Vec<Block<K>>,
-        added: Vec<Block<K>>,
+        reverted: Vec<Block<K, V>>,
+        added: Vec<Block<K, V>>,
     ) {
         self.blocks.truncate((height - self.stored.0) as usize);
+        self.recorded = self.recorded.min(height);
         self.clock = added.last().map_or(end, |block| block.stamp);
         self.blocks.extend(added);
         let reverted = reverted.into_iter().map(|block| (block, end));
@@ -125,10 +132,10 @@ impl<K> Chain<K> {
     }
 
     /// Takes out the reverted blocks of which nobody holds a snapshot.
-    pub(super) fn unread(&mut self) -> Vec<(Block<K>, u64)> {
+    pub(super) fn unread(&mut self) -> Vec<(Block<K, V>, u64)> {
         let held = &self.held;
         let is_unread =
-            |(block, end): &mut (Block<K>, u64)| held.range(block.stamp..*end).next().is_none();
+            |(block, end): &mut (Block<K, V>, u64)| held.range(block.stamp..*end).next().is_none();
         self.reverted.extract_if(.., is_unread).collect()
     }
 
@@ -142,29 +149,28 @@ impl<K> Chain<K> {
         Ok(())
     }
 
-    /// The last height that can go into the store, with its stamp, and the blocks up to it, if there is any: nobody asks for what is
-    /// below it, and nobody holds a snapshot of that.
-    pub(super) fn due(&self) -> Option<(u64, u64, Vec<Block<K>>)>
-    where
-        K: Clone,
-    {
+    /// Up to which height the chain is recorded already, and the blocks that are not, which count as recorded from now on.
+    pub(super) fn unrecorded(&mut self) -> (u64, Vec<Block<K, V>>) {
+        let from = self.recorded.max(self.stored.0);
+        let (blocks, _) = self.above(from);
+        self.recorded = self.latest();
+        (from, blocks)
+    }
+
+    /// What is above a height was not recorded after all.
+    pub(super) fn unrecord(&mut self, height: u64) {
+        self.recorded = self.recorded.min(height);
+    }
+
+    /// The last height that can go into the store, and the blocks up to it, if there are any: nobody asks for what is below it, and
+    /// nobody holds a snapshot of that.
+    pub(super) fn due(&self) -> (u64, Vec<Block<K, V>>) {
         let oldest = self.held.keys().next().copied().unwrap_or(u64::MAX);
         let (stored, _) = self.stored;
         let due = self.blocks.iter().zip(stored + 1..);
         let due = due.take_while(|(block, height)| *height <= self.first && block.stamp <= oldest);
-        let due: Vec<_> = due
-            .map(|(block, height)| {
-                let keys = block.keys.clone();
-                let stamp = block.stamp;
-                (Block { stamp, keys }, height)
-            })
-            .collect();
-        let (last, height) = due.last()?;
-        Some((
-            *height,
-            last.stamp,
-            due.into_iter().map(|(block, _)| block).collect(),
-        ))
+        let due: Vec<_> = due.map(|(block, _)| block.clone()).collect();
+        (stored + due.len() as u64, due)
     }
 
     /// Counts so many blocks as stored.

@@ -71,7 +71,7 @@ impl<K: Ord + Hash + Clone, V: Clone> Index<K, V> {
     }
 
     /// Adds what a block made of its keys, which nobody sees before its stamp is given out.
-    pub(super) fn begin(&self, stamp: u64, changes: &[(K, Option<V>)]) -> Box<[K]> {
+    pub(super) fn begin(&self, stamp: u64, changes: &[(K, Option<V>)]) {
         for (key, value) in changes {
             let mut versions = self.versions.entry(key.clone()).or_default();
             let is_first = versions.is_empty();
@@ -85,12 +85,11 @@ impl<K: Ord + Hash + Clone, V: Clone> Index<K, V> {
                 self.ordered.write().insert(key.clone());
             }
         }
-        changes.iter().map(|(key, _)| key.clone()).collect()
     }
 
     /// Ends what the block of stamp `born` made of these keys: later stamps do not see it.
-    pub(super) fn end(&self, born: u64, dead: u64, keys: &[K]) {
-        for key in keys {
+    pub(super) fn end(&self, born: u64, dead: u64, changes: &[(K, Option<V>)]) {
+        for (key, _) in changes {
             if let Some(mut versions) = self.versions.get_mut(key) {
                 let ended = versions.iter_mut().find(|version| version.born == born);
                 if let Some(version) = ended {
@@ -101,43 +100,21 @@ impl<K: Ord + Hash + Clone, V: Clone> Index<K, V> {
     }
 
     /// Forgets what ended, which nobody sees any more.
-    pub(super) fn bury(&self, born: u64, dead: u64, keys: &[K]) {
+    pub(super) fn bury(&self, born: u64, dead: u64, changes: &[(K, Option<V>)]) {
         let is_buried = |version: &Version<V>| version.born == born && version.dead == dead;
-        self.forget(keys, is_buried);
-    }
-
-    /// The latest that the blocks up to a stamp made of these keys, each once, but for reverted blocks.
-    pub(super) fn latest<'k>(
-        &self,
-        stamp: u64,
-        keys: impl Iterator<Item = &'k K>,
-    ) -> Vec<(K, Option<V>)>
-    where
-        K: 'k,
-    {
-        let keys: BTreeSet<&K> = keys.collect();
-        let latest = keys.into_iter().filter_map(|key| {
-            let versions = self.versions.get(key)?;
-            let mut stands = versions
-                .iter()
-                .rev()
-                .filter(|version| version.dead == NEVER);
-            let version = stands.find(|version| version.born <= stamp)?;
-            Some((key.clone(), version.value.clone()))
-        });
-        latest.collect()
+        self.forget(changes, is_buried);
     }
 
     /// Forgets what the blocks up to a stamp made of these keys: the store has it now.
-    pub(super) fn settle(&self, stamp: u64, keys: &[K]) {
+    pub(super) fn settle(&self, stamp: u64, changes: &[(K, Option<V>)]) {
         let _scans = self.scanning.write();
-        self.forget(keys, |version| {
+        self.forget(changes, |version| {
             version.born <= stamp && version.dead == NEVER
         });
     }
 
-    fn forget(&self, keys: &[K], is_gone: impl Fn(&Version<V>) -> bool) {
-        for key in keys {
+    fn forget(&self, changes: &[(K, Option<V>)], is_gone: impl Fn(&Version<V>) -> bool) {
+        for (key, _) in changes {
             let Some(mut versions) = self.versions.get_mut(key) else {
                 continue;
             };

@@ -20,7 +20,7 @@ mod index;
 mod snapshot;
 mod store;
 
-use std::{fmt::Debug, hash::Hash, sync::Arc};
+use std::{collections::BTreeMap, fmt::Debug, hash::Hash, sync::Arc};
 
 use parking_lot::Mutex;
 
@@ -32,12 +32,16 @@ use chain::Chain;
 pub use fork::{Fork, Orphaned};
 use index::Index;
 pub use snapshot::Snapshot;
-pub use store::{MemoryStore, Store};
+pub use store::{MemoryStore, Store, Writes};
 
 /// A state with a history: the heights above what a [`Store`] holds are in memory, each readable as it was.
 ///
-/// Clones are the same state. One thread at a time writes (commits, reverts, adopts, prunes); others wait for it there. Readers
-/// take [snapshots](Snapshot), which nothing changes any more.
+/// Clones are the same state. One thread at a time writes (commits, reverts, adopts); others wait for it there, but not for
+/// the store: what happens in memory is [persisted](Self::persist) and [pruned](Self::prune) beside it. Readers take
+/// [snapshots](Snapshot), which nothing changes any more.
+///
+/// A block is safe when [`persist`](Self::persist) has returned its height. If the process ends before, it finds the last state
+/// that was persisted when it [opens](Self::open) the store again: all of it, at the height that it had.
 ///
 /// # Examples
 ///
@@ -45,7 +49,7 @@ pub use store::{MemoryStore, Store};
 /// use pleach::testkit::{Program, ProgramVm, Step};
 /// use pleach::{Block, Executor, MemoryState, MemoryStore, SerialExecutor, State, VersionedState};
 ///
-/// let state = VersionedState::new(MemoryStore::new(MemoryState::new()));
+/// let state = VersionedState::open(MemoryStore::new(MemoryState::new()))?;
 /// let genesis = state.latest();
 ///
 /// let block = [Program::new([Step::Put(1, 7)])];
@@ -60,15 +64,17 @@ pub struct VersionedState<K, V, S> {
     shared: Arc<Shared<K, V, S>>,
 }
 
-/// What a block changed, each key once.
-type Written<K, V> = Arc<Vec<(K, Option<V>)>>;
+/// In the chain, and in forks that may become part of it.
+type Written<K, V> = Arc<Writes<K, V>>;
 
 struct Shared<K, V, S> {
     store: S,
     index: Index<K, V>,
-    chain: Mutex<Chain<K>>,
+    chain: Mutex<Chain<K, V>>,
     /// Held by who writes.
     writing: Mutex<()>,
+    /// Held by who changes the store, before `writing`: the last height that it has, or has a record of.
+    storing: Mutex<u64>,
 }
 
 /// A height cannot be read, or gone back to.
@@ -117,18 +123,27 @@ where
     V: Value,
     S: Store<K, V>,
 {
-    /// The state that `store` holds, at the height that it says.
-    #[must_use]
-    pub fn new(store: S) -> Self {
+    /// The state that `store` holds, and the heights above that are recorded there. O(what these changed).
+    ///
+    /// # Errors
+    ///
+    /// If the record cannot be read.
+    pub fn open(store: S) -> Result<Self, S::Error> {
         let height = store.height();
-        Self {
+        let recorded = store.recorded()?;
+        let latest = height + recorded.len() as u64;
+        let state = Self {
             shared: Arc::new(Shared {
                 store,
                 index: Index::new(),
                 chain: Mutex::new(Chain::new(height)),
                 writing: Mutex::new(()),
+                storing: Mutex::new(latest),
             }),
-        }
+        };
+        state.switch(height, recorded.into_iter().map(Arc::new));
+        let _as_it_was_found = state.shared.chain.lock().unrecorded();
+        Ok(state)
     }
 
     /// The height of the latest block. Takes O(1), as all that is not said to take longer.
@@ -201,18 +216,33 @@ where
         Ok(self.switch(height, fork.blocks()))
     }
 
-    /// Moves the heights up to this one into the store, and forgets them: this is the first that can be read then. A snapshot
-    /// from before stays as it is: as long as somebody holds one, what came after it stays in memory too, until something is
-    /// pruned after that. O(what these heights changed).
+    /// Records in the store what happened since it was last called, and gives the height that is safe then: at least the one of
+    /// the last [`commit`](Self::commit) that had returned before. Several blocks are written together, so who is slower than
+    /// blocks come catches up. Others commit meanwhile. O(what these blocks changed).
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot take them. Then the record is as it was, and this can be called again.
+    pub fn persist(&self) -> Result<u64, S::Error> {
+        self.record(&mut self.shared.storing.lock())
+    }
+
+    /// [Persists](Self::persist), moves the heights up to this one into the store, and forgets them: this is the first that can be
+    /// read then. A snapshot from before stays as it is: as long as somebody holds one, what came after it stays in memory too,
+    /// until something is pruned after that. O(what these heights changed).
     ///
     /// # Errors
     ///
     /// [`PruneError::Height`] if there is no such block yet; nothing if it was pruned before. [`PruneError::Store`] if the store cannot take
     /// them: then they stay where they are.
     pub fn prune(&self, height: u64) -> Result<(), PruneError<S::Error>> {
-        let _writing = self.shared.writing.lock();
-        self.shared.chain.lock().forget(height)?;
-        self.bury();
+        let mut storing = self.shared.storing.lock();
+        {
+            let _writing = self.shared.writing.lock();
+            self.shared.chain.lock().forget(height)?;
+            self.bury();
+        }
+        self.record(&mut storing).map_err(PruneError::Store)?;
         self.flush().map_err(PruneError::Store)
     }
 
@@ -220,14 +250,14 @@ where
     fn switch(&self, height: u64, blocks: impl IntoIterator<Item = Written<K, V>>) -> u64 {
         let Shared { index, chain, .. } = &*self.shared;
         // Nobody sees any of this yet: stamps that were given out before see what they saw.
-        let (reverted, end) = chain.lock().prepare(height);
+        let (reverted, end) = chain.lock().above(height);
         for block in &reverted {
-            index.end(block.stamp, end, &block.keys);
+            index.end(block.stamp, end, &block.written);
         }
         let blocks = blocks.into_iter().zip(end + 1..);
-        let added = blocks.map(|(changes, stamp)| chain::Block {
-            stamp,
-            keys: index.begin(stamp, &changes),
+        let added = blocks.map(|(written, stamp)| {
+            index.begin(stamp, &written);
+            chain::Block { stamp, written }
         });
         let added: Vec<_> = added.collect();
         let latest = {
@@ -244,27 +274,59 @@ where
         let Shared { index, chain, .. } = &*self.shared;
         let unread = chain.lock().unread();
         for (block, end) in unread {
-            index.bury(block.stamp, end, &block.keys);
+            index.bury(block.stamp, end, &block.written);
         }
     }
 
-    /// Moves the heights that nobody asks for any more into the store.
+    /// Makes the record of the store what the chain is. The caller has the right to change the store.
+    fn record(&self, top: &mut u64) -> Result<u64, S::Error> {
+        let Shared {
+            store,
+            chain,
+            writing,
+            ..
+        } = &*self.shared;
+        let (from, blocks) = {
+            // A block that is being committed is part of it, or comes after all of this.
+            let _writing = writing.lock();
+            chain.lock().unrecorded()
+        };
+        let latest = from + blocks.len() as u64;
+        if blocks.is_empty() && *top == from {
+            return Ok(latest);
+        }
+        let written: Vec<_> = blocks.iter().map(|block| &block.written[..]).collect();
+        if let Err(error) = store.record(from, &written) {
+            chain.lock().unrecord(from);
+            return Err(error);
+        }
+        *top = latest;
+        Ok(latest)
+    }
+
+    /// Moves the heights that nobody asks for any more into the store. The caller has the right to change it.
     fn flush(&self) -> Result<(), S::Error> {
         let Shared {
             store,
             index,
             chain,
+            writing,
             ..
         } = &*self.shared;
-        let due = chain.lock().due();
-        let Some((height, stamp, blocks)) = due else {
+        // None of these is ever reverted: they can no longer be asked for, or are the first that can be.
+        let (height, blocks) = chain.lock().due();
+        let Some(last) = blocks.last() else {
             return Ok(());
         };
-        let changes = index.latest(stamp, blocks.iter().flat_map(|block| &*block.keys));
-        store.advance(height, changes)?;
+        let changes = blocks.iter().flat_map(|block| &*block.written);
+        let latest: BTreeMap<_, _> = changes.map(|(key, value)| (key, value)).collect();
+        let changes = latest.into_iter();
+        let changes = changes.map(|(key, value)| (key.clone(), value.clone()));
+        store.advance(height, changes.collect())?;
         // What is in the store now is there for those who find nothing in the index.
+        let _writing = writing.lock();
         for block in &blocks {
-            index.settle(stamp, &block.keys);
+            index.settle(last.stamp, &block.written);
         }
         chain.lock().flushed(blocks.len());
         Ok(())

@@ -10,10 +10,15 @@ use parking_lot::RwLock;
 
 use crate::state::{MemoryState, RangeSupport, State};
 
-/// A state that takes heights when they are [pruned](super::VersionedState::prune).
+/// What a block changed, each key once: `None` is absent.
+pub type Writes<K, V> = Vec<(K, Option<V>)>;
+
+/// A state that takes heights when they are [pruned](super::VersionedState::prune) and, if it is durable, keeps a record of those
+/// above until then.
 ///
 /// Unlike other states it changes, but only in what nobody reads there: a key that changes is read from memory until
-/// [`advance`](Self::advance) has returned.
+/// [`advance`](Self::advance) has returned. The other methods are called by one thread at a time.
+/// [`testkit::histories`](crate::testkit::histories) tests a store.
 pub trait Store<K, V>: State<K, V> + Send {
     /// The height that it holds.
     fn height(&self) -> u64;
@@ -25,7 +30,30 @@ pub trait Store<K, V>: State<K, V> + Send {
     /// # Errors
     ///
     /// If it cannot. It may be asked again.
-    fn advance(&self, height: u64, changes: Vec<(K, Option<V>)>) -> Result<(), Self::Error>;
+    fn advance(&self, height: u64, changes: Writes<K, V>) -> Result<(), Self::Error>;
+
+    /// Records what the chain is above `height`, instead of what was recorded above it before: all of it or, if there is an
+    /// error, nothing. When it returns, a durable store has it on disk. `height` is what the store [holds](Self::height), or up to
+    /// where it has a record. [`advance`](Self::advance) ends the record of the heights that it brings.
+    ///
+    /// The default keeps no record, as a store does that ends with its process.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot. It may be asked again.
+    fn record(&self, height: u64, blocks: &[&[(K, Option<V>)]]) -> Result<(), Self::Error> {
+        let _ = (height, blocks);
+        Ok(())
+    }
+
+    /// What each block changed that is recorded above the height that the store holds, the first one first.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    fn recorded(&self) -> Result<Vec<Writes<K, V>>, Self::Error> {
+        Ok(Vec::new())
+    }
 }
 
 /// A [`Store`] in memory.
@@ -85,7 +113,7 @@ where
         self.0.read_recursive().0
     }
 
-    fn advance(&self, height: u64, changes: Vec<(K, Option<V>)>) -> Result<(), Infallible> {
+    fn advance(&self, height: u64, changes: Writes<K, V>) -> Result<(), Infallible> {
         let (at, state) = &mut *self.0.write();
         for (key, value) in changes {
             match value {
