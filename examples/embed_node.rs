@@ -1,31 +1,25 @@
-//! A small node: blocks come in as bytes, are decoded side by side, executed one after another on all cores, and kept; old
-//! heights go to the store. Somebody listens to commits, and a block beside the chain takes over.
+//! A small node: blocks come in as bytes, are decoded and checked side by side, executed one after another on all cores, and
+//! made safe together. Somebody listens to commits, and a block that comes later takes over.
 //!
-//! `cargo run --release --example embed_node`
+//! `cargo run --release --features pipeline --example embed_node`
 
 use std::{
-    convert::Infallible,
     error::Error,
     sync::mpsc::{self, Sender},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use pleach::{
-    Block, Delta, Executor, MemoryState, MemoryStore, ParallelExecutor, Runtime, State, StateView,
-    Stop, VersionedState, Vm,
+    Block, CancelToken, Delta, ExecuteError, Executor, MemoryState, MemoryStore, ParallelExecutor,
+    Runtime, Snapshot, State, StateView, Stop, VersionedState, Vm,
+    pipeline::{Executed, Failed, Node, Pipeline},
 };
-use seda_stages::{Pipeline, Settings, from_fn};
 
-/// Accounts, and transfers between them.
+/// From one account to another, so much.
+type Transfer = [u32; 3];
+
 struct Bank;
-
-#[derive(Clone, Copy)]
-struct Transfer {
-    from: u32,
-    to: u32,
-    amount: u64,
-}
 
 #[derive(Debug, thiserror::Error)]
 #[error("not enough money")]
@@ -41,188 +35,163 @@ impl Vm for Bank {
 
     fn execute<S: StateView<u32, u64>>(
         &self,
-        transfer: &Transfer,
+        [from, to, amount]: &Transfer,
         state: &mut S,
         (): &mut (),
     ) -> Result<(), Stop<NotEnough>> {
-        sign(transfer);
-        if !state.add(&transfer.from, Delta::Minus(transfer.amount))? {
+        let amount = u64::from(*amount);
+        if !state.add(from, Delta::Minus(amount))? {
             return Err(Stop::Failed(NotEnough));
         }
-        state.add(&transfer.to, Delta::Plus(transfer.amount))?;
+        state.add(to, Delta::Plus(amount))?;
         Ok(())
     }
 }
 
-/// Stands for what a real VM does with a transaction.
-fn sign(transfer: &Transfer) {
-    let mut number = u64::from(transfer.from) << 32 | u64::from(transfer.to) | 1;
-    for _ in 0..2_000 {
-        number ^= number << 13;
-        number ^= number >> 7;
-        number ^= number << 17;
+#[derive(Debug, thiserror::Error)]
+enum Invalid {
+    #[error("{0} bytes are no block")]
+    Length(usize),
+    #[error("account {0} pays itself")]
+    Itself(u32),
+    #[error("it cannot be executed")]
+    Execute(#[from] ExecuteError),
+}
+
+struct BankNode {
+    subscriber: Sender<(u64, usize)>,
+}
+
+impl Node for BankNode {
+    type Key = u32;
+    type Value = u64;
+    type Input = Vec<u8>;
+    /// Its parent, its name, its transfers.
+    type Block = (u32, u32, Vec<Transfer>);
+    type Id = u32;
+    /// How many transfers were done.
+    type Output = usize;
+    type Error = Invalid;
+
+    fn decode(&self, bytes: Vec<u8>) -> Result<Self::Block, Invalid> {
+        let wrong = || Invalid::Length(bytes.len());
+        let (words, []) = bytes.as_chunks() else {
+            return Err(wrong());
+        };
+        let words: Vec<_> = words.iter().map(|word| u32::from_le_bytes(*word)).collect();
+        let ([parent, id], transfers) = words.split_first_chunk().ok_or_else(wrong)?;
+        let (transfers, []) = transfers.as_chunks() else {
+            return Err(wrong());
+        };
+        Ok((*parent, *id, transfers.to_vec()))
     }
-    std::hint::black_box(number);
-}
 
-/// Twelve bytes a transfer.
-fn decode(bytes: &[u8]) -> Result<Vec<Transfer>, String> {
-    if !bytes.len().is_multiple_of(12) {
-        return Err(format!("{} bytes are no transfers", bytes.len()));
+    fn check(&self, (_, _, transfers): &mut Self::Block) -> Result<(), Invalid> {
+        match transfers.iter().find(|[from, to, _]| from == to) {
+            Some([from, ..]) => Err(Invalid::Itself(*from)),
+            None => Ok(()),
+        }
     }
-    let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().expect("four bytes"));
-    let transfers = bytes.chunks_exact(12).map(|bytes| Transfer {
-        from: number(&bytes[..4]),
-        to: number(&bytes[4..8]),
-        amount: number(&bytes[8..]).into(),
-    });
-    Ok(transfers.collect())
+
+    fn parent(&self, (parent, ..): &Self::Block) -> u32 {
+        *parent
+    }
+
+    fn id(&self, (_, id, _): &Self::Block) -> u32 {
+        *id
+    }
+
+    fn execute<S: State<u32, u64>>(
+        &self,
+        (_, _, transfers): &Self::Block,
+        state: &S,
+        executor: &ParallelExecutor,
+        cancel: &CancelToken,
+    ) -> Result<Executed<Self>, Invalid> {
+        let outcome = executor.execute(Block::new(&Bank, state, transfers).cancel(cancel))?;
+        let done = transfers.len() - outcome.statistics.skipped;
+        Ok((done, outcome.changes))
+    }
+
+    fn committed(&self, height: u64, done: &usize) {
+        // Nobody may be listening any more.
+        let _ = self.subscriber.send((height, *done));
+    }
 }
 
-type Chain = VersionedState<u32, u64, MemoryStore<u32, u64>>;
-
-/// What subscribers hear.
-struct Committed {
-    height: u64,
-    transactions: usize,
-    failed: usize,
-}
-
-/// How many heights stay readable.
-const KEPT: u64 = 8;
-
-fn node(
-    chain: &Chain,
-    executor: &ParallelExecutor,
-    subscriber: &Sender<Committed>,
-) -> Result<Pipeline<Vec<u8>, u64>, Box<dyn Error>> {
-    let execute = {
-        let (chain, executor) = (chain.clone(), executor.clone());
-        let subscriber = subscriber.clone();
-        from_fn(move |transfers: Vec<Transfer>| {
-            // The block before is in memory already, whether it is in the store or not.
-            let parent = chain.latest();
-            let outcome = executor.execute(Block::new(&Bank, &parent, &transfers))?;
-            let event = Committed {
-                height: chain.commit(outcome.changes),
-                transactions: transfers.len(),
-                failed: outcome.statistics.skipped,
-            };
-            let height = event.height;
-            // Nobody may be listening any more.
-            let _ = subscriber.send(event);
-            Ok::<u64, pleach::ExecuteError>(height)
-        })
-    };
-    let store = {
-        let chain = chain.clone();
-        from_fn(move |height: u64| {
-            chain
-                .prune(height.saturating_sub(KEPT))
-                .map(|()| height)
-                .map_err(|error| error.to_string())
-        })
-    };
-    let pipeline = Pipeline::builder()
-        .stage(
-            "decode",
-            Settings::new().queue(16).order_restored(),
-            from_fn(|bytes: Vec<u8>| decode(&bytes)),
-        )
-        .stage("execute", Settings::new().queue(4).in_order(), execute)
-        .stage("store", Settings::new().queue(4).in_order(), store)
-        .build()?;
-    Ok(pipeline)
-}
+const ACCOUNTS: u32 = 1_000;
 
 /// A block of random transfers, as bytes.
-fn block(seed: u32, transfers: u32) -> Vec<u8> {
-    let mut number = u64::from(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut below = |bound: u64| {
-        number ^= number << 13;
-        number ^= number >> 7;
-        number ^= number << 17;
-        u32::try_from((number >> 16) % bound).expect("it is small")
+fn block(parent: u32, id: u32, transfers: u32) -> Vec<u8> {
+    let mut random = u64::from(id).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut below = |bound: u32| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random >> 32) as u32 % bound
     };
-    let numbers = (0..transfers).flat_map(|_| [below(ACCOUNTS), below(ACCOUNTS), below(30)]);
-    numbers.flat_map(u32::to_le_bytes).collect()
+    let transfers = (0..transfers).flat_map(|_| {
+        let from = below(ACCOUNTS);
+        [from, (from + 1 + below(ACCOUNTS - 1)) % ACCOUNTS, below(30)]
+    });
+    let words = [parent, id].into_iter().chain(transfers);
+    words.flat_map(u32::to_le_bytes).collect()
 }
 
-const ACCOUNTS: u64 = 1_000;
-
-fn total(state: &impl State<u32, u64, Error = Infallible>) -> u64 {
-    let balance = |account| match state.get(&account) {
-        Ok(balance) => balance.unwrap_or(0),
-        Err(never) => match never {},
-    };
-    (0..ACCOUNTS as u32).map(balance).sum()
+fn total(state: &Snapshot<u32, u64, MemoryStore<u32, u64>>) -> u64 {
+    let balances = (0..ACCOUNTS).map(|account| state.get(&account));
+    balances.map(|Ok(balance)| balance.unwrap_or(0)).sum()
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let genesis: MemoryState<u32, u64> =
-        (0..ACCOUNTS as u32).map(|account| (account, 100)).collect();
+    let genesis: MemoryState<u32, u64> = (0..ACCOUNTS).map(|account| (account, 100)).collect();
+    // On a disk it would be a `pleach_redb::RedbStore`.
     let chain = VersionedState::open(MemoryStore::new(genesis))?;
     let executor = ParallelExecutor::new(&Runtime::builder().build()?);
     let (subscriber, commits) = mpsc::channel();
-    let pipeline = node(&chain, &executor, &subscriber)?;
-    drop(subscriber);
-
-    let listener = thread::spawn(move || {
-        commits
-            .iter()
-            .fold((0, 0, 0), |(_, transactions, failed), commit| {
-                (
-                    commit.height,
-                    transactions + commit.transactions,
-                    failed + commit.failed,
-                )
-            })
-    });
+    let pipeline =
+        Pipeline::builder(BankNode { subscriber }, chain.clone(), 0, executor).build()?;
+    let listener = thread::spawn(move || commits.iter().map(|(_, done)| done).collect::<Vec<_>>());
 
     let begun = Instant::now();
-    let tickets: Vec<_> = (0..50)
-        .map(|seed| {
-            pipeline
-                .submit(block(seed, 2_000))
-                .map_err(|refused| refused.reason)
-        })
-        .collect::<Result<_, _>>()?;
-    let broken = pipeline
-        .submit(vec![1, 2, 3])
-        .map_err(|refused| refused.reason)?;
-    for (ticket, height) in tickets.into_iter().zip(1..) {
-        assert_eq!(ticket.wait()?, height);
-    }
+    let submit = |parent, id| pipeline.submit(block(parent, id, 2_000));
+    let submitter = || (1..=50).map(|id| submit(id - 1, id)).collect();
+    let tickets: Result<Vec<_>, _> =
+        thread::scope(|scope| scope.spawn(submitter).join()).expect("it does not panic");
+    let last = tickets.map_err(|refused| refused.reason)?.pop();
+    let last = last.expect("there are some");
+    let (height, took) = (last.wait()?.height(), begun.elapsed());
     println!(
-        "a broken block: {}",
-        broken.wait().expect_err("it has three bytes")
+        "height {height} is final: {:.0} transfers a second",
+        1e5 / took.as_secs_f64()
     );
-    let took = begun.elapsed();
 
-    // A block beside the last one: it is executed, kept, and then chosen.
-    let parent = chain.at(chain.height() - 1)?;
-    let transfers = decode(&block(99, 500))?;
-    let outcome = executor.execute(Block::new(&Bank, &parent, &transfers))?;
-    let fork = parent.fork(outcome.changes);
+    for event in [pipeline.submit(vec![1, 2, 3]), submit(49, 150)] {
+        let ticket = event.map_err(|refused| refused.reason)?;
+        let error = ticket.wait().expect_err("neither has a place in the chain");
+        let reason = Failed::<u32, Invalid>::of(&error).expect("a stage says so");
+        println!("stage {}: {reason}", error.stage().unwrap_or("none"));
+    }
+
+    // The late block takes over, and one that follows it. Who held the state before still reads it.
     let before = chain.latest();
-    let height = chain.adopt(&fork)?;
-    println!("a fork took over at height {height}; who held the old block still reads it");
+    for event in [pipeline.revert(49), submit(49, 150), submit(150, 151)] {
+        let ticket = event.map_err(|refused| refused.reason)?;
+        println!("the chain is at height {}", ticket.wait()?.height());
+    }
     assert_eq!(total(&before), total(&chain.latest()));
 
-    let snapshot = pipeline.snapshot();
-    for stage in &snapshot.stages {
+    for stage in &pipeline.stages().snapshot().stages {
+        let busy = Duration::from_nanos(stage.work.service.sum());
         println!(
-            "stage {}: {} handled, {} failed",
-            stage.name, stage.work.handled, stage.work.failed
+            "stage {}: {} handled in {busy:.1?}",
+            stage.name, stage.work.handled
         );
     }
-    let summary = pipeline.drain();
+    pipeline.drain();
     drop(pipeline);
-    let (height, transactions, failed) = listener.join().expect("the listener does not panic");
-    println!(
-        "{} blocks up to height {height}: {transactions} transactions, {failed} without money, {:.0} a second",
-        summary.completed,
-        transactions as f64 / took.as_secs_f64()
-    );
+    let done = listener.join().expect("it does not panic");
+    let (blocks, done) = (done.len(), done.iter().sum::<usize>());
+    println!("{blocks} blocks were committed, with {done} transfers");
     Ok(())
 }

@@ -9,6 +9,7 @@
 //! | execute a block | [`Block`], [`Executor`], [`SerialExecutor`], [`Outcome`] |
 //! | execute it on several threads | [`Runtime`], [`ParallelExecutor`], [`Strategy`] |
 //! | keep states by height, and forks | `VersionedState` (feature `versioned`) |
+//! | have blocks in flight, from bytes to what is on disk | `Pipeline` (feature `pipeline`) |
 //! | limit a block | [`Rule`], [`WeightLimit`], [`OnFailure`] |
 //! | say what a transaction will touch | [`AccessSet`], [`Trust`], [`dtt`] |
 //! | find out what it touched | [`SerialExecutor::record`], [`ParallelExecutor::record`] |
@@ -26,6 +27,8 @@ mod error;
 mod execute;
 mod outcome;
 mod parallel;
+#[cfg(feature = "pipeline")]
+pub mod pipeline;
 #[cfg(not(pleach_loom))]
 #[expect(unreachable_pub, reason = "it is public where models look at it")]
 mod protocol;
@@ -53,13 +56,16 @@ pub use error::{AccessKind, BoxError, ExecuteError, ExecuteErrorKind, Undeclared
 pub use execute::{Executor, Recording, SerialExecutor};
 pub use outcome::{Outcome, Reason, Statistics, TxOutcome};
 pub use parallel::{ParallelExecutor, Runtime, RuntimeBuilder, Strategy};
+#[cfg(feature = "pipeline")]
+pub use pipeline::Pipeline;
 pub use rule::{LimitExceeded, OnFailure, OnUndeclared, Over, Rule, Verdict, WeightLimit};
 pub use state::{Changes, MemoryState, RangeSupport, State};
 pub use times::Times;
 pub use value::{Amount, Bounds, Delta, NoAmount, Value};
 #[cfg(feature = "versioned")]
 pub use versioned::{
-    Fork, HeightError, MemoryStore, Orphaned, PruneError, Snapshot, Store, VersionedState, Writes,
+    Fork, HeightError, MemoryStore, Orphaned, Prefetched, PruneError, Snapshot, Store,
+    VersionedState, Warm, Writes,
 };
 pub use view::StateView;
 pub use vm::{Interrupt, Stop, Vm};

@@ -8,6 +8,8 @@ mod hostile;
 mod limits;
 mod optimistic;
 mod parallel;
+#[cfg(feature = "pipeline")]
+mod pipeline;
 mod planned;
 mod recording;
 #[cfg(feature = "schedules")]

@@ -23,6 +23,7 @@ struct Disk {
     record: Vec<Writes<u8, u64>>,
     /// Writes that still succeed; then one fails.
     fails_after: Option<usize>,
+    fails_reads: bool,
 }
 
 #[derive(Clone, Default)]
@@ -35,6 +36,10 @@ struct Full;
 impl DiskStore {
     fn fail_after(&self, writes: usize) {
         self.0.lock().expect("nobody panics").fails_after = Some(writes);
+    }
+
+    fn fail_reads(&self) {
+        self.0.lock().expect("nobody panics").fails_reads = true;
     }
 
     fn write(&self, write: impl FnOnce(&mut Disk)) -> Result<(), Full> {
@@ -56,13 +61,11 @@ impl State<u8, u64> for DiskStore {
     type Error = Full;
 
     fn get(&self, key: &u8) -> Result<Option<u64>, Full> {
-        Ok(self
-            .0
-            .lock()
-            .expect("nobody panics")
-            .state
-            .get(key)
-            .copied())
+        let disk = self.0.lock().expect("nobody panics");
+        if disk.fails_reads {
+            return Err(Full);
+        }
+        Ok(disk.state.get(key).copied())
     }
 
     fn range(
@@ -260,4 +263,36 @@ fn readers_see_one_height_while_others_come_and_go() {
         }
         is_over.store(true, Ordering::Relaxed);
     });
+}
+
+/// The store would say what the last block made of a key, if it could go there while somebody has read it before.
+#[test]
+fn what_was_prefetched_stays_right() {
+    let disk = DiskStore::default();
+    disk.advance(0, vec![(1, Some(1)), (2, Some(2))])
+        .expect("it does not fail");
+    let state = VersionedState::open(disk.clone()).expect("it can be read");
+    let prefetched = state.prefetch(0..4).expect("it can be read");
+    assert_eq!(prefetched.len(), 4);
+    state.commit(changes(&[(1, Some(10)), (3, Some(30))]));
+    let between = state.latest();
+    state.commit(changes(&[(1, None), (2, Some(20))]));
+    state.prune(2).expect("it does not fail");
+    let latest = state.latest();
+    disk.fail_reads();
+    let read = |warm: &dyn Fn(u8) -> Option<u64>| [0, 1, 2, 3].map(warm);
+    let warm = latest.with(&prefetched);
+    let found = read(&|key| warm.get(&key).expect("the store is not asked"));
+    assert_eq!(found, [None, None, Some(20), Some(30)]);
+    let warm = between.with(&prefetched);
+    let found = read(&|key| warm.get(&key).expect("the store is not asked"));
+    assert_eq!(found, [None, Some(10), Some(2), Some(30)]);
+
+    // What is of another state says nothing about this one.
+    let other = VersionedState::open(DiskStore::default()).expect("it is empty");
+    let other = other.latest();
+    assert_eq!(
+        other.with(&prefetched).get(&2).expect("it can be read"),
+        None
+    );
 }

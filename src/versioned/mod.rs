@@ -3,6 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `snapshot.rs` | the state at one height, for as long as somebody holds it |
+//! | `prefetch.rs` | what a block will read from the store, before it does |
 //! | `fork.rs` | blocks beside the chain, until one is chosen |
 //! | `store.rs` | what lies below: where old heights go |
 //! | `chain.rs` | which heights there are, and who still reads them |
@@ -17,6 +18,7 @@
 mod chain;
 mod fork;
 mod index;
+mod prefetch;
 mod snapshot;
 mod store;
 
@@ -31,6 +33,7 @@ use crate::{
 use chain::Chain;
 pub use fork::{Fork, Orphaned};
 use index::Index;
+pub use prefetch::{Prefetched, Warm};
 pub use snapshot::Snapshot;
 pub use store::{MemoryStore, Store, Writes};
 

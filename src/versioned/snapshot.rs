@@ -45,6 +45,10 @@ impl<K, V, S> Snapshot<K, V, S> {
         self.stamp
     }
 
+    pub(super) fn shared(&self) -> &Arc<Shared<K, V, S>> {
+        &self.shared
+    }
+
     pub(super) fn is_of(&self, shared: &Arc<Shared<K, V, S>>) -> bool {
         Arc::ptr_eq(&self.shared, shared)
     }

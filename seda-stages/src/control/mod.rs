@@ -60,6 +60,12 @@ pub trait Admission: Send {
     fn adjust(&mut self, sample: &AdmissionSample) -> usize;
 }
 
+impl<T: Admission + ?Sized> Admission for Box<T> {
+    fn adjust(&mut self, sample: &AdmissionSample) -> usize {
+        (**self).adjust(sample)
+    }
+}
+
 /// What a pipeline has done since its admission controller was last asked.
 #[derive(Clone, PartialEq, Debug, Default)]
 #[non_exhaustive]

@@ -1,0 +1,199 @@
+//! Settings of a pipeline, and its stages.
+
+use std::{
+    fmt::{self, Debug},
+    num::NonZeroUsize,
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+use seda_stages::{Admission, BuildError, Settings, from_fn};
+
+use super::{
+    Pipeline,
+    node::Node,
+    stages::{self, Execute, Fetched, Names, Persist},
+};
+use crate::{
+    cancel::CancelToken,
+    parallel::ParallelExecutor,
+    versioned::{Store, VersionedState},
+};
+
+/// A pipeline that is not built yet: [`Pipeline::builder`].
+#[must_use = "it does nothing until it is built"]
+pub struct Builder<N: Node, S> {
+    node: N,
+    state: VersionedState<N::Key, N::Value, S>,
+    latest: N::Id,
+    executor: ParallelExecutor,
+    kept: u64,
+    queue: usize,
+    readers: usize,
+    workers: Option<usize>,
+    together: usize,
+    timeline: Option<usize>,
+    admission: Option<Box<dyn Admission>>,
+}
+
+impl<N: Node, S> Pipeline<N, S> {
+    /// Settings. `latest` is the name of the block that `state` ends with.
+    pub fn builder(
+        node: N,
+        state: VersionedState<N::Key, N::Value, S>,
+        latest: N::Id,
+        executor: ParallelExecutor,
+    ) -> Builder<N, S> {
+        Builder {
+            node,
+            state,
+            latest,
+            executor,
+            kept: 64,
+            queue: 16,
+            readers: 0,
+            workers: None,
+            together: 16,
+            timeline: None,
+            admission: None,
+        }
+    }
+}
+
+impl<N, S> Builder<N, S>
+where
+    N: Node,
+    S: Store<N::Key, N::Value> + Sync + 'static,
+{
+    /// How many heights stay in memory above what the store holds: so far back can the chain go. Default: 64.
+    pub fn kept(mut self, heights: u64) -> Self {
+        self.kept = heights;
+        self
+    }
+
+    /// How many blocks may wait before each stage. Default: 16.
+    pub fn queue(mut self, blocks: usize) -> Self {
+        self.queue = blocks;
+        self
+    }
+
+    /// Threads that read the [keys](Node::keys) of coming blocks from the store, each those of one block. They wait most of the
+    /// time, so there may be more of them than cores. Default: 0, blocks are executed on what the store says then.
+    pub fn readers(mut self, threads: usize) -> Self {
+        self.readers = threads;
+        self
+    }
+
+    /// Threads that decode and check, and execute together with those of the executor. Default: as many as there are cores.
+    pub fn workers(mut self, threads: NonZeroUsize) -> Self {
+        self.workers = Some(threads.get());
+        self
+    }
+
+    /// How many blocks are written together at most, when the store is slower than they come. Default: 16.
+    pub fn together(mut self, blocks: NonZeroUsize) -> Self {
+        self.together = blocks.get();
+        self
+    }
+
+    /// Remembers the last batches for [`seda_stages::Pipeline::timeline`], so many of them. Default: none.
+    pub fn timeline(mut self, batches: usize) -> Self {
+        self.timeline = Some(batches);
+        self
+    }
+
+    /// Who says how many blocks of those that are offered are let in, such as a [`seda_stages::ResponseTarget`]. Default: all.
+    pub fn admission(mut self, controller: impl Admission + 'static) -> Self {
+        self.admission = Some(Box::new(controller));
+        self
+    }
+
+    /// Begins.
+    ///
+    /// # Errors
+    ///
+    /// If a setting makes no sense, or there are not enough threads.
+    pub fn build(self) -> Result<Pipeline<N, S>, BuildError> {
+        let (node, state, cancel) = (Arc::new(self.node), self.state, CancelToken::new());
+        let settings = || Settings::new().queue(self.queue);
+        let decode = {
+            let node = Arc::clone(&node);
+            from_fn(move |event| stages::decode(&*node, event))
+        };
+        let check = {
+            let node = Arc::clone(&node);
+            from_fn(move |event| stages::check(&*node, event))
+        };
+        let has_readers = self.readers > 0;
+        let prefetch = {
+            let (node, state) = (Arc::clone(&node), state.clone());
+            from_fn(move |event| {
+                if has_readers {
+                    stages::prefetch(&*node, &state, event)
+                } else {
+                    Ok(Fetched::cold(event))
+                }
+            })
+        };
+        let fetching = if has_readers {
+            settings().own_threads().concurrency(self.readers)
+        } else {
+            settings()
+        };
+        let names = Arc::new(Mutex::new(Names::new(self.latest)));
+        let execute = {
+            let (node, state, cancel) = (Arc::clone(&node), state.clone(), cancel.clone());
+            let (executor, kept) = (self.executor, self.kept);
+            move || Execute {
+                node: Arc::clone(&node),
+                state: state.clone(),
+                executor: executor.clone(),
+                cancel: cancel.clone(),
+                names: Arc::clone(&names),
+                kept,
+            }
+        };
+        let persist = {
+            let (state, kept) = (state.clone(), self.kept);
+            move || Persist {
+                node: Arc::clone(&node),
+                state: state.clone(),
+                kept,
+            }
+        };
+        let persisting = settings().in_order().own_threads().batch(self.together);
+        let mut builder = seda_stages::Pipeline::builder()
+            .stage("decode", settings(), decode)
+            .stage("check", settings(), check)
+            .stage("prefetch", fetching, prefetch)
+            .stage("execute", settings().in_order(), execute)
+            .stage("persist", persisting, persist)
+            .name("pleach");
+        if let Some(workers) = self.workers {
+            builder = builder.workers(workers);
+        }
+        if let Some(batches) = self.timeline {
+            builder = builder.timeline(batches);
+        }
+        if let Some(admission) = self.admission {
+            builder = builder.admission(admission);
+        }
+        Ok(Pipeline {
+            stages: builder.build()?,
+            state,
+            cancel,
+        })
+    }
+}
+
+impl<N: Node, S> Debug for Builder<N, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("kept", &self.kept)
+            .field("queue", &self.queue)
+            .field("readers", &self.readers)
+            .field("workers", &self.workers)
+            .field("together", &self.together)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,99 @@
+//! What the user of a pipeline brings.
+
+use std::{collections::HashSet, error::Error, fmt::Debug, hash::Hash};
+
+use foldhash::fast::RandomState;
+use pleach_dtt::AccessSet;
+
+use crate::{
+    cancel::CancelToken,
+    parallel::ParallelExecutor,
+    state::{Changes, State},
+    value::Value,
+    vm::Vm,
+};
+
+/// What a block comes to: what its submitter gets, and what it changed.
+pub type Executed<N> = (
+    <N as Node>::Output,
+    Changes<<N as Node>::Key, <N as Node>::Value>,
+);
+
+/// How the blocks of a node are decoded, checked and executed. The methods are called by several threads, each for another
+/// block.
+pub trait Node: Send + Sync + 'static {
+    /// The keys of the state.
+    type Key: Ord + Hash + Clone + Debug + Send + Sync + 'static;
+    /// Their values.
+    type Value: Value + 'static;
+    /// A block as it comes: bytes, for example.
+    type Input: Send + 'static;
+    /// A block that is decoded.
+    type Block: Send + Sync + 'static;
+    /// What names a block: its hash, for example.
+    type Id: Clone + PartialEq + Debug + Send + Sync + 'static;
+    /// What whoever submitted the block gets.
+    type Output: Send + 'static;
+    /// Why a block is not valid, or cannot be executed.
+    type Error: Error + Send + Sync + 'static;
+
+    /// Makes a block of what has come.
+    ///
+    /// # Errors
+    ///
+    /// If it is none.
+    fn decode(&self, input: Self::Input) -> Result<Self::Block, Self::Error>;
+
+    /// Does what can be done without the state: signatures, for example. Default: nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the block is not valid.
+    fn check(&self, block: &mut Self::Block) -> Result<(), Self::Error> {
+        let _ = block;
+        Ok(())
+    }
+
+    /// The name of the block that it comes after.
+    fn parent(&self, block: &Self::Block) -> Self::Id;
+
+    /// The name of the block.
+    fn id(&self, block: &Self::Block) -> Self::Id;
+
+    /// The keys that it will probably read: they are read from the store while blocks before it execute, if there are
+    /// [readers](super::Builder::readers). [`named_keys`] finds those that a [`Vm`] declares. Default: none.
+    fn keys(&self, block: &Self::Block) -> Vec<Self::Key> {
+        let _ = block;
+        Vec::new()
+    }
+
+    /// Executes a block on the state that its parent has left.
+    ///
+    /// # Errors
+    ///
+    /// If it is not valid, or cannot be executed. The chain stays as it is then.
+    fn execute<S: State<Self::Key, Self::Value>>(
+        &self,
+        block: &Self::Block,
+        state: &S,
+        executor: &ParallelExecutor,
+        cancel: &CancelToken,
+    ) -> Result<Executed<Self>, Self::Error>;
+
+    /// The block of this height is in the store's record. Called in the order of the chain. Default: nothing.
+    fn committed(&self, height: u64, output: &Self::Output) {
+        let _ = (height, output);
+    }
+}
+
+/// The keys that a VM says that transactions touch, each once.
+pub fn named_keys<V: Vm>(vm: &V, transactions: &[V::Transaction]) -> Vec<V::Key> {
+    let mut keys: HashSet<V::Key, RandomState> = HashSet::default();
+    let mut accesses = AccessSet::new();
+    for transaction in transactions {
+        accesses.clear();
+        vm.accesses(transaction, &mut accesses);
+        keys.extend(accesses.entries().iter().map(|(key, _)| key.clone()));
+    }
+    keys.into_iter().collect()
+}
