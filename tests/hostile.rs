@@ -224,6 +224,8 @@ impl Vm for Counts {
             thread::sleep(Duration::from_millis(5));
             return Err(Stop::Failed(FirstFails));
         }
+        // So that whoever commits the first one is not outrun while it has no processor.
+        thread::sleep(Duration::from_millis(1));
         let value = state.get(&0)?.unwrap_or(0);
         Ok(state.put(&0, value + 1)?)
     }
