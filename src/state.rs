@@ -239,6 +239,19 @@ impl<K, V> Changes<K, V> {
     }
 }
 
+/// Of several values for a key, the last one counts.
+impl<K: Ord, V> FromIterator<(K, Option<V>)> for Changes<K, V> {
+    fn from_iter<I: IntoIterator<Item = (K, Option<V>)>>(changes: I) -> Self {
+        let changes: BTreeMap<_, _> = changes.into_iter().collect();
+        let sorted: Vec<_> = changes.into_iter().collect();
+        Self {
+            count: sorted.len(),
+            unsorted: Mutex::default(),
+            sorted: sorted.into(),
+        }
+    }
+}
+
 impl<K, V> Default for Changes<K, V> {
     fn default() -> Self {
         Self {

@@ -149,6 +149,12 @@ where
         Ok(state)
     }
 
+    /// What lies below: what it holds is behind [`first_height`](Self::first_height), or as far.
+    #[must_use]
+    pub fn store(&self) -> &S {
+        &self.shared.store
+    }
+
     /// The height of the latest block. Takes O(1), as all that is not said to take longer.
     #[must_use]
     pub fn height(&self) -> u64 {

@@ -1,5 +1,7 @@
 //! Ethereum blocks: decoded, made ready for an executor, and executed.
 
+use std::borrow::Cow;
+
 use alloy_consensus::{Header, TxEnvelope};
 use alloy_eips::eip4895::{Withdrawal, Withdrawals};
 use alloy_hardforks::EthereumHardforks;
@@ -18,7 +20,7 @@ use crate::{
     rule::GasRule,
     spec::ChainSpec,
     state::{EvmState, StateUnder},
-    transaction::{Transaction, TransactionError, recover_senders},
+    transaction::{Transaction, TransactionError, recover_sender, recover_senders},
     value::Value,
     vm::BlockVm,
 };
@@ -111,43 +113,32 @@ impl EvmBlock {
     ///
     /// If a signature has no sender.
     pub fn prepare(&self, spec: &ChainSpec) -> Result<PreparedBlock<'_>, BlockError> {
-        let number = self.header.number;
-        let homestead = spec.is_homestead_active_at_block(number);
-        let recovered = recover_senders(&self.transactions, homestead)
-            .into_iter()
-            .enumerate()
-            .map(|(transaction, sender)| sender.ok_or(BlockError::Signature { transaction }))
-            .collect::<Result<Vec<_>, _>>()?;
+        let senders = recover_senders(&self.transactions, self.is_homestead(spec));
+        PreparedBlock::new(Cow::Borrowed(self), spec, senders)
+    }
 
-        let withdrawals = self.withdrawals.as_deref().unwrap_or_default();
-        let vm = BlockVm::new(spec, &self.header, &self.ommers, withdrawals);
-        let signed = self
-            .transactions
-            .iter()
-            .zip(&recovered)
-            .map(|(transaction, sender)| Transaction::signed(transaction, *sender));
-        let begin = vm.has_begin().then(Transaction::begin);
-        let end = vm.has_end().then(Transaction::end);
-        let steps = begin.into_iter().chain(signed).chain(end).collect();
-        Ok(PreparedBlock {
-            block: self,
-            steps,
-            blob_gas_limit: spec
-                .blob_params(self.header.timestamp)
-                .map_or(0, |params| params.max_blob_gas_per_block()),
-            byzantium: spec.is_byzantium_active_at_block(number),
-            deposit_contract: alloy_evm::eth::spec::EthExecutorSpec::deposit_contract_address(spec),
-            requests: spec.is_prague_active_at_timestamp(self.header.timestamp),
-            vm,
-            recovered,
-        })
+    /// The same, and keeps the block; on the thread of the caller alone, who may prepare several blocks side by side.
+    ///
+    /// # Errors
+    ///
+    /// If a signature has no sender.
+    pub fn into_prepared(self, spec: &ChainSpec) -> Result<PreparedBlock<'static>, BlockError> {
+        let homestead = self.is_homestead(spec);
+        let transactions = self.transactions.iter();
+        let senders = transactions.map(|transaction| recover_sender(transaction, homestead));
+        let senders = senders.collect();
+        PreparedBlock::new(Cow::Owned(self), spec, senders)
+    }
+
+    fn is_homestead(&self, spec: &ChainSpec) -> bool {
+        spec.is_homestead_active_at_block(self.header.number)
     }
 }
 
 /// A block that is ready for execution.
 #[derive(Debug)]
 pub struct PreparedBlock<'a> {
-    pub(crate) block: &'a EvmBlock,
+    pub(crate) block: Cow<'a, EvmBlock>,
     vm: BlockVm,
     /// The signed transactions, with the protocol's steps around them.
     steps: Vec<Transaction>,
@@ -161,7 +152,43 @@ pub struct PreparedBlock<'a> {
     pub(crate) deposit_contract: Option<Address>,
 }
 
-impl PreparedBlock<'_> {
+impl<'a> PreparedBlock<'a> {
+    fn new(
+        block: Cow<'a, EvmBlock>,
+        spec: &ChainSpec,
+        senders: Vec<Option<Address>>,
+    ) -> Result<Self, BlockError> {
+        let senders = senders.into_iter().enumerate();
+        let recovered = senders
+            .map(|(transaction, sender)| sender.ok_or(BlockError::Signature { transaction }))
+            .collect::<Result<Vec<_>, _>>()?;
+
+        let header = &block.header;
+        let (number, timestamp) = (header.number, header.timestamp);
+        let withdrawals = block.withdrawals.as_deref().unwrap_or_default();
+        let vm = BlockVm::new(spec, header, &block.ommers, withdrawals);
+        let signed = block
+            .transactions
+            .iter()
+            .zip(&recovered)
+            .map(|(transaction, sender)| Transaction::signed(transaction, *sender));
+        let begin = vm.has_begin().then(Transaction::begin);
+        let end = vm.has_end().then(Transaction::end);
+        let steps = begin.into_iter().chain(signed).chain(end).collect();
+        Ok(Self {
+            block,
+            steps,
+            blob_gas_limit: spec
+                .blob_params(timestamp)
+                .map_or(0, |params| params.max_blob_gas_per_block()),
+            byzantium: spec.is_byzantium_active_at_block(number),
+            deposit_contract: alloy_evm::eth::spec::EthExecutorSpec::deposit_contract_address(spec),
+            requests: spec.is_prague_active_at_timestamp(timestamp),
+            vm,
+            recovered,
+        })
+    }
+
     /// The same, with accounts that are read whole when they are loaded.
     #[cfg(test)]
     pub(crate) fn eager(mut self) -> Self {
@@ -172,7 +199,7 @@ impl PreparedBlock<'_> {
     /// The block.
     #[must_use]
     pub fn block(&self) -> &EvmBlock {
-        self.block
+        &self.block
     }
 
     /// The VM that executes it.
@@ -215,7 +242,7 @@ impl PreparedBlock<'_> {
         state: &EvmState,
         cancel: &CancelToken,
     ) -> Result<BlockResult, BlockError> {
-        self.run(executor, state, None, cancel)
+        self.execute_on(executor, &self.view(state), None, cancel)
     }
 
     /// The same, with a [tree](Self::tree) that tells an optimistic executor which transactions had better wait for which. A
@@ -231,18 +258,22 @@ impl PreparedBlock<'_> {
         tree: &Dtt,
         cancel: &CancelToken,
     ) -> Result<BlockResult, BlockError> {
-        self.run(executor, state, Some(tree), cancel)
+        self.execute_on(executor, &self.view(state), Some(tree), cancel)
     }
 
-    fn run(
+    /// The same on a state that answers as a [`view`](Self::view) does, with a tree or without one.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Self::execute).
+    pub fn execute_on<S: State<Key, Value>>(
         &self,
         executor: &impl Executor,
-        state: &EvmState,
+        state: &S,
         tree: Option<&Dtt>,
         cancel: &CancelToken,
     ) -> Result<BlockResult, BlockError> {
-        let state = self.view(state);
-        let mut block = self.to_pleach(&state).cancel(cancel);
+        let mut block = self.to_pleach(state).cancel(cancel);
         if let Some(tree) = tree {
             block = block.tree(tree);
         }
@@ -327,6 +358,11 @@ pub enum BlockError {
         /// Why.
         error: ExecuteError,
     },
+    /// A chain has come to EIP-161, where one store ends and another one begins.
+    OtherSide {
+        /// The number of the block.
+        number: u64,
+    },
     /// The logs of the deposit contract cannot be read as deposits (EIP-6110).
     Deposits(String),
 }
@@ -350,6 +386,12 @@ impl std::fmt::Display for BlockError {
                     write!(f, "transaction {transaction}: ")?;
                 }
                 write!(f, "{}", error.kind())
+            }
+            BlockError::OtherSide { number } => {
+                write!(
+                    f,
+                    "block {number} is on the other side of EIP-161 than its store"
+                )
             }
             BlockError::Deposits(message) => write!(f, "deposits: {message}"),
         }

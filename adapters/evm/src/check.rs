@@ -65,7 +65,7 @@ pub fn check(
     result: &BlockResult,
     after: Option<&EvmState>,
 ) -> Vec<Check> {
-    let block = prepared.block;
+    let block = prepared.block();
     let header = &block.header;
     let mut checks = Vec::new();
     let mut add = |name, result| checks.push(Check { name, result });

@@ -197,9 +197,12 @@ impl<'a> ViewDatabase<'a> {
 
     /// Whether the account has a storage that no code has written.
     pub(crate) fn is_orphan(&mut self, address: Address) -> Result<bool, ViewError> {
+        let Some(life) = self.view.get(&Key::orphan(address))? else {
+            return Ok(false);
+        };
         // Since then it may have ceased to exist, and its storage with it.
-        Ok(self.view.contains(&Key::orphan(address))?
-            && !self.view.contains(&Key::incarnation(address))?)
+        let now = self.view.get(&Key::incarnation(address))?;
+        Ok(Value::into_number(Some(&life)) == Value::into_number(now.as_ref()) + U256::ONE)
     }
 
     /// Reads what `mode` asks to be read of an account that is being loaded.

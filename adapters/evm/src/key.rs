@@ -32,21 +32,20 @@ pub enum Part {
     /// Its code and its life-cycle, see [`Value::Code`](crate::Value::Code) and
     /// [`Value::Existing`](crate::Value::Existing).
     Code,
-    /// How often its storage was wiped in this block: a number, absent if never. See [`Slot`](Part::Slot).
+    /// How often its storage was wiped, as far as the state knows: a number, absent if never. See [`Slot`](Part::Slot).
     Incarnation,
     /// One word of its storage: a number, absent if zero.
     ///
-    /// Wiping a storage, however large, moves the account to the next incarnation, in which all slots are absent. The
-    /// parent state knows incarnation 0 only.
+    /// Wiping a storage, however large, moves the account to the next incarnation, in which all slots are absent.
     Slot {
         /// The incarnation in which the word was written.
         incarnation: u32,
         /// The position.
         slot: U256,
     },
-    /// Whether a storage without code and nonce was there before the block:
-    /// [`Value::Existing`](crate::Value::Existing), or absent. No contract can be created on top of it (EIP-7610). Only
-    /// made-up states have such accounts, and no block writes this.
+    /// The incarnation of a storage that was there before the block without code and nonce, and one more: a number, or absent if
+    /// it was not like that. No contract can be created on top of it (EIP-7610). Only made-up states have such accounts, and no
+    /// block writes this.
     Orphan,
 }
 

@@ -37,6 +37,8 @@ mod file;
 mod handler;
 mod journal;
 mod key;
+#[cfg(feature = "pipeline")]
+mod node;
 mod receipt;
 mod record;
 mod rlp;
@@ -47,6 +49,8 @@ pub mod sample;
 mod settle;
 mod spec;
 mod state;
+#[cfg(feature = "pipeline")]
+mod store;
 mod system;
 #[cfg(all(test, feature = "sample"))]
 mod tests;
@@ -60,11 +64,15 @@ pub use check::{Check, CheckResult, check};
 pub use engine::Scratch;
 pub use file::{BlockFile, Chain, Content, FileError, FileErrorKind};
 pub use key::{Key, Part};
+#[cfg(feature = "pipeline")]
+pub use node::{EvmNode, ExecutedBlock};
 pub use receipt::{BlockResult, ExecutionSummary, Receipt};
 pub use rlp::RlpError;
 pub use rule::{GasExceeded, GasRule};
 pub use spec::ChainSpec;
 pub use state::{Account, EvmState, StateError, StateUnder};
+#[cfg(feature = "pipeline")]
+pub use store::EvmStore;
 pub use transaction::{Execution, Output, Transaction, TransactionError, recover_senders};
 pub use value::{Code, Value, Wei};
 pub use vm::BlockVm;

@@ -48,6 +48,8 @@ impl Account {
 #[derive(Clone, Debug, Default)]
 pub struct EvmState {
     pub(crate) accounts: AddressMap<Account>,
+    /// The lives of those storages that are not in their first.
+    incarnations: AddressMap<u32>,
     codes: B256Map<Code>,
     block_hashes: HashMap<u64, B256>,
 }
@@ -169,21 +171,37 @@ impl EvmState {
 
     /// The state as a block with these rules sees it.
     pub(crate) fn under(&self, spec: SpecId) -> StateUnder<'_> {
+        let clearing = is_clearing(spec);
         StateUnder {
             state: self,
-            clearing: spec.is_enabled_in(SpecId::SPURIOUS_DRAGON),
+            clearing,
         }
     }
 
     /// Applies what a block with these rules changed. Takes O(changes), and O(storage) for an account whose storage was
     /// wiped.
     pub(crate) fn apply(&mut self, changes: &Changes<Key, Value>, spec: SpecId) {
-        let clearing = spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
-        let parts = changes.iter().filter_map(|(key, value)| match key {
-            Key::Account(address, part) => Some((*address, *part, value.as_ref())),
-            Key::BlockHash(_) => None,
-        });
-        let parts: Vec<_> = parts.collect();
+        self.apply_sorted(changes.iter(), is_clearing(spec));
+    }
+
+    /// Applies changes in key order. `clearing` says whether empty accounts do not exist.
+    pub(crate) fn apply_sorted<'c>(
+        &mut self,
+        changes: impl IntoIterator<Item = &'c (Key, Option<Value>)>,
+        clearing: bool,
+    ) {
+        let mut parts = Vec::new();
+        for (key, value) in changes {
+            match (key, value) {
+                (Key::Account(address, part), value) => {
+                    parts.push((*address, *part, value.as_ref()));
+                }
+                (Key::BlockHash(number), Some(Value::Hash(hash))) => {
+                    self.insert_block_hash(*number, *hash);
+                }
+                (Key::BlockHash(_), _) => {}
+            }
+        }
         for parts in parts.chunk_by(|(a, ..), (b, ..)| a == b) {
             self.apply_account(parts[0].0, parts, clearing);
         }
@@ -200,7 +218,7 @@ impl EvmState {
         let account = self.accounts.entry(address).or_default();
         // An empty account that is left from before EIP-161 stays until its code says that it was touched.
         let mut existing = existed && (!clearing || account.is_empty());
-        let mut incarnation = 0;
+        let mut incarnation = self.incarnations.get(&address).copied().unwrap_or(0);
         for (_, part, value) in parts {
             match part {
                 Part::Balance => account.balance = Value::into_number(*value),
@@ -216,6 +234,7 @@ impl EvmState {
                 // It stands before the slots in key order.
                 Part::Incarnation => {
                     incarnation = Value::into_number(*value).saturating_to::<u32>();
+                    self.incarnations.insert(address, incarnation);
                     account.storage.clear();
                 }
                 Part::Slot {
@@ -227,7 +246,7 @@ impl EvmState {
                         word => account.storage.insert(*slot, word),
                     };
                 }
-                // Wiped later in the block.
+                // Wiped later.
                 Part::Slot { .. } | Part::Orphan => {}
             }
         }
@@ -237,12 +256,17 @@ impl EvmState {
     }
 }
 
+/// Whether empty accounts do not exist (EIP-161).
+pub(crate) fn is_clearing(spec: SpecId) -> bool {
+    spec.is_enabled_in(SpecId::SPURIOUS_DRAGON)
+}
+
 /// An [`EvmState`] under the rules of one block.
 #[derive(Clone, Copy, Debug)]
 pub struct StateUnder<'a> {
-    state: &'a EvmState,
+    pub(crate) state: &'a EvmState,
     /// Whether empty accounts do not exist (EIP-161).
-    clearing: bool,
+    pub(crate) clearing: bool,
 }
 
 impl State<Key, Value> for StateUnder<'_> {
@@ -257,6 +281,10 @@ impl State<Key, Value> for StateUnder<'_> {
                 return Ok(Some(Value::Hash(*hash)));
             }
         };
+        let incarnation = || self.state.incarnations.get(address).copied().unwrap_or(0);
+        if *part == Part::Incarnation {
+            return Ok(Value::from_number(U256::from(incarnation())));
+        }
         let Some(account) = self.state.accounts.get(address) else {
             return Ok(None);
         };
@@ -274,17 +302,17 @@ impl State<Key, Value> for StateUnder<'_> {
                 None => None,
             },
             Part::Slot {
-                incarnation: 0,
+                incarnation: of,
                 slot,
-            } => {
+            } if *of == incarnation() => {
                 let word = account.storage.get(slot);
                 word.and_then(|word| Value::from_number(*word))
             }
-            Part::Orphan => {
-                let is_orphan = account.code.is_none() && account.nonce == 0;
-                (is_orphan && !account.storage.is_empty()).then_some(Value::Existing)
+            Part::Orphan if account.code.is_none() && account.nonce == 0 => {
+                let life = U256::from(incarnation()) + U256::ONE;
+                Value::from_number(life).filter(|_| !account.storage.is_empty())
             }
-            Part::Incarnation | Part::Slot { .. } => None,
+            Part::Incarnation | Part::Slot { .. } | Part::Orphan => None,
         })
     }
 }

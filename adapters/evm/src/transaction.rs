@@ -171,12 +171,15 @@ impl From<InvalidTransaction> for TransactionError {
 pub fn recover_senders(transactions: &[TxEnvelope], homestead: bool) -> Vec<Option<Address>> {
     transactions
         .par_iter()
-        .map(|transaction| {
-            if homestead {
-                transaction.recover_signer().ok()
-            } else {
-                transaction.recover_signer_unchecked().ok()
-            }
-        })
+        .map(|transaction| recover_sender(transaction, homestead))
         .collect()
+}
+
+/// The sender that a signature gives, if there is one.
+pub(crate) fn recover_sender(transaction: &TxEnvelope, homestead: bool) -> Option<Address> {
+    if homestead {
+        transaction.recover_signer().ok()
+    } else {
+        transaction.recover_signer_unchecked().ok()
+    }
 }

@@ -7,6 +7,7 @@ mod harness;
 mod limits;
 mod mainnet;
 mod official;
+mod pipeline;
 mod protocol;
 mod recording;
 mod rlp;

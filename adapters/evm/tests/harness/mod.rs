@@ -3,6 +3,7 @@
 pub(crate) mod block;
 pub(crate) mod build;
 pub(crate) mod code;
+pub(crate) mod layers;
 pub(crate) mod oracle;
 pub(crate) mod request;
 
@@ -23,6 +24,7 @@ use pleach_evm::{
 };
 use revm::primitives::hardfork::SpecId;
 
+use layers::Layers;
 use oracle::Oracle;
 use request::Request;
 
@@ -207,13 +209,14 @@ impl Scenario {
         let spec = self.spec();
         let mut oracle = Oracle::new(self);
         let mut state = self.state();
+        let layers = Layers::new(&self.state(), &spec)?;
         let mut transactions = Vec::new();
         for (index, requests) in self.blocks.iter().enumerate() {
             let block = self.block(index);
             let (signed, expected) = oracle.block(&spec, &block.header, requests);
             // Without transactions: their signatures are not real, so they cannot be recovered.
             let prepared = block.prepare(&spec).map_err(|error| error.to_string())?;
-            let ran = execute(&prepared, &signed, &mut state)?;
+            let ran = execute(&prepared, &signed, &mut state, &layers)?;
             for (number, (expected, found)) in expected.iter().zip(&ran).enumerate() {
                 if expected != found {
                     return Err(format!(
@@ -224,6 +227,10 @@ impl Scenario {
             let (expected, found) = (oracle.accounts(), accounts(&state));
             compare(&expected, &found).map_err(|error| format!("after block {index}: {error}"))?;
             transactions.push(ran);
+        }
+        for (states, found) in layers.into_states()? {
+            compare(&accounts(&state), &accounts(&found))
+                .map_err(|error| format!("{states} states in memory: {error}"))?;
         }
         Ok(Agreed {
             transactions,
@@ -249,6 +256,7 @@ fn execute(
     prepared: &PreparedBlock<'_>,
     signed: &[(TxEnvelope, Address)],
     state: &mut EvmState,
+    layers: &Layers,
 ) -> Result<Vec<Ran>, String> {
     let transactions: Vec<_> = signed
         .iter()
@@ -272,6 +280,7 @@ fn execute(
             ));
         }
     }
+    layers.execute(prepared, &transactions, &outcome)?;
     let ran = outcome
         .transactions
         .iter()
