@@ -3,7 +3,7 @@
 use std::{
     fmt, io,
     path::{Path, PathBuf},
-    rc::Rc,
+    sync::Arc,
 };
 
 use pleach_evm::{BlockFile, Chain, ChainSpec, Content, EvmBlock, EvmState, sample};
@@ -15,7 +15,7 @@ pub(crate) enum Source {
     /// The chain that is embedded in the binary.
     Sample,
     /// A file.
-    File(Rc<Path>),
+    File(Arc<Path>),
 }
 
 impl fmt::Display for Source {

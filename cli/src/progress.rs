@@ -2,6 +2,9 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+/// What a bar looks like.
+pub(crate) const BAR: &str = "{bar:32} {pos}/{len} {elapsed} {msg}";
+
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
@@ -13,7 +16,7 @@ impl Progress {
             ProgressDrawTarget::stderr()
         };
         let bar = ProgressBar::with_draw_target(Some(steps as u64), target);
-        let style = ProgressStyle::with_template("{bar:32} {pos}/{len} {elapsed} {msg}");
+        let style = ProgressStyle::with_template(BAR);
         Self(match style {
             Ok(style) => bar.with_style(style),
             Err(_) => bar,

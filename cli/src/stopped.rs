@@ -15,13 +15,18 @@ pub(crate) enum Stopped {
 
 impl From<BlockError> for Stopped {
     fn from(error: BlockError) -> Self {
-        match &error {
-            BlockError::Execute { error, .. }
-                if matches!(error.kind(), ExecuteErrorKind::Cancelled) =>
-            {
-                Stopped::Cancelled
-            }
-            _ => Stopped::Failed(with_causes(&error)),
+        if is_cancelled(&error) {
+            Stopped::Cancelled
+        } else {
+            Stopped::Failed(with_causes(&error))
         }
     }
+}
+
+/// Whether nobody wants the block any more.
+pub(crate) fn is_cancelled(error: &BlockError) -> bool {
+    matches!(
+        error,
+        BlockError::Execute { error, .. } if matches!(error.kind(), ExecuteErrorKind::Cancelled)
+    )
 }

@@ -64,6 +64,16 @@ impl Histogram {
         (self.count, self.sum, self.largest) = (0, 0, 0);
     }
 
+    /// Adds the values of another one.
+    pub fn merge(&mut self, other: &Self) {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        self.count += other.count;
+        self.sum = self.sum.saturating_add(other.sum);
+        self.largest = self.largest.max(other.largest);
+    }
+
     /// How many values there were.
     #[must_use]
     pub fn count(&self) -> u64 {

@@ -75,6 +75,12 @@ impl EvmNode {
             spec,
         }
     }
+
+    /// Whether a block with this number is on the same side of EIP-161.
+    #[must_use]
+    pub fn takes(&self, number: u64) -> bool {
+        self.spec.is_spurious_dragon_active_at_block(number) == self.clearing
+    }
 }
 
 impl Node for EvmNode {
@@ -88,7 +94,7 @@ impl Node for EvmNode {
 
     fn decode(&self, block: EvmBlock) -> Result<Self::Block, BlockError> {
         let number = block.header.number;
-        if self.spec.is_spurious_dragon_active_at_block(number) != self.clearing {
+        if !self.takes(number) {
             return Err(BlockError::OtherSide { number });
         }
         Ok(Arc::new(block.into_prepared(&self.spec)?))

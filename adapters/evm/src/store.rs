@@ -72,7 +72,7 @@ impl Store<Key, Value> for EvmStore {
     }
 
     fn advance(&self, height: u64, mut changes: Writes<Key, Value>) -> Result<(), StateError> {
-        changes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        changes.sort_unstable_by_key(|(key, _)| *key);
         let (at, state) = &mut *self.held.write();
         state.apply_sorted(&changes, self.clearing);
         *at = height;

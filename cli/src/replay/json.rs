@@ -5,6 +5,7 @@ use std::{
     num::NonZeroU16,
 };
 
+use pleach::pipeline::seda_stages::Histogram;
 use pleach_evm::Check;
 use serde::{Serialize, Serializer};
 
@@ -12,6 +13,7 @@ use super::{
     Arguments, Plan,
     outcome::{BlockOutcome, Executed, Fate, Mismatch, Totals, mgas_per_second},
     report::Report,
+    staged::Measured,
 };
 use crate::{input::Unreadable, text::milliseconds};
 
@@ -80,9 +82,70 @@ struct Summary {
     cancelled: bool,
     transactions: usize,
     gas_used: u64,
-    serial_ms: f64,
+    serial_ms: Option<f64>,
     run_ms: f64,
     mgas_per_s: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pipeline: Option<PipelineLine>,
+}
+
+/// How long blocks were in the stages, if they went through a pipeline.
+#[derive(Serialize)]
+struct PipelineLine {
+    /// From the first file to the last result.
+    wall_ms: f64,
+    blocks_per_s: Option<f64>,
+    mgas_per_s: Option<f64>,
+    /// From when a block was read to when it was executed and kept.
+    response_ms: Option<Quantiles>,
+    stages: Vec<StageLine>,
+}
+
+#[derive(Serialize)]
+struct StageLine {
+    stage: String,
+    handled: u64,
+    waiting_ms: Quantiles,
+    service_ms: Quantiles,
+}
+
+#[derive(Serialize)]
+struct Quantiles {
+    p50: f64,
+    p99: f64,
+    max: f64,
+}
+
+impl From<&Histogram> for Quantiles {
+    fn from(times: &Histogram) -> Self {
+        let at = |share| rounded(milliseconds(times.quantile_time(share)));
+        Self {
+            p50: at(0.5),
+            p99: at(0.99),
+            max: at(1.0),
+        }
+    }
+}
+
+fn pipeline(totals: &Totals) -> Option<PipelineLine> {
+    let Measured {
+        took,
+        response,
+        stages,
+    } = totals.staged.as_ref()?;
+    let stages = stages.iter().map(|stage| StageLine {
+        stage: stage.name.to_string(),
+        handled: stage.handled,
+        waiting_ms: (&stage.waiting).into(),
+        service_ms: (&stage.service).into(),
+    });
+    Some(PipelineLine {
+        wall_ms: rounded(milliseconds(*took)),
+        blocks_per_s: totals.blocks_per_second().map(rounded),
+        mgas_per_s: mgas_per_second(totals.gas, *took).map(rounded),
+        response_ms: response.as_ref().map(Into::into),
+        stages: stages.collect(),
+    })
 }
 
 fn by_name<S: Serializer>(checks: &[Check], serializer: S) -> Result<S::Ok, S::Error> {
@@ -150,7 +213,9 @@ impl Report for JsonLines {
             strategy: self.plan.strategy.name(),
             ran: executed.map(Executed::ran),
             workers: self.plan.workers,
-            serial_ms: executed.map(|it| rounded(milliseconds(it.times.serial))),
+            serial_ms: executed
+                .and_then(|it| it.times.serial)
+                .map(|time| rounded(milliseconds(time))),
             run_ms: executed.map(|it| rounded(milliseconds(it.times.run))),
             speedup: executed.and_then(|it| it.times.speedup()).map(rounded),
             attempts: executed.map(|it| it.attempts),
@@ -186,9 +251,10 @@ impl Report for JsonLines {
             cancelled: totals.cancelled,
             transactions: totals.transactions,
             gas_used: totals.gas,
-            serial_ms: rounded(milliseconds(totals.serial)),
+            serial_ms: totals.serial.map(|time| rounded(milliseconds(time))),
             run_ms: rounded(milliseconds(totals.run)),
             mgas_per_s: mgas_per_second(totals.gas, totals.run).map(rounded),
+            pipeline: pipeline(totals),
         })
     }
 }

@@ -3,6 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `run.rs` | executes and checks a file's blocks, and measures that |
+//! | `staged/` | executes blocks in a pipeline, several at a time |
 //! | `hints.rs` | trees of blocks in a folder, as hints for the next time |
 //! | `same.rs` | compares what a block comes to with what it comes to serially |
 //! | `outcome.rs` | what came of a block, and of all of them |
@@ -17,6 +18,7 @@ mod people;
 mod report;
 mod run;
 mod same;
+mod staged;
 mod table;
 
 use std::{
@@ -76,6 +78,18 @@ pub(crate) struct Arguments {
     )]
     repeat: u16,
 
+    /// Whether several blocks are in flight at a time: while one executes, those after it are read and their senders recovered,
+    /// and those before it checked. Shows the stages while they work, and measures them. Not with --repeat, --record and
+    /// --hints, for which blocks are executed one after another.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "ON|OFF",
+        default_value_t,
+        hide_possible_values = true
+    )]
+    pipeline: Switch,
+
     /// Keeps the tree of each block in this folder: which transactions depend on which others. For that, each block is executed
     /// once more.
     #[arg(long, value_name = "FOLDER")]
@@ -103,6 +117,7 @@ impl Default for Arguments {
             workers: None,
             strategy: Strategy::default(),
             repeat: 1,
+            pipeline: Switch::default(),
             record: None,
             hints: None,
             json: false,
@@ -141,12 +156,23 @@ impl Strategy {
     }
 }
 
+/// Whether something is done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+enum Switch {
+    /// It is.
+    On,
+    /// It is not.
+    #[default]
+    Off,
+}
+
 /// What the arguments come to.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
     strategy: Strategy,
     workers: NonZeroU16,
     repeat: u16,
+    pipeline: Switch,
 }
 
 impl Arguments {
@@ -164,19 +190,37 @@ impl Arguments {
             strategy: self.strategy,
             workers,
             repeat: self.repeat,
+            pipeline: self.pipeline,
         }
+    }
+
+    /// Sees whether they go together, as far as clap cannot.
+    fn check(&self) -> anyhow::Result<()> {
+        let one_by_one = [
+            (self.repeat > 1, "--repeat"),
+            (self.record.is_some(), "--record"),
+            (self.hints.is_some(), "--hints"),
+        ];
+        for (is_there, name) in one_by_one {
+            anyhow::ensure!(
+                self.pipeline == Switch::Off || !is_there,
+                "{name} executes blocks one after another, which --pipeline on does not"
+            );
+        }
+        Ok(())
     }
 }
 
 impl Plan {
     /// Whether serial execution and the chosen strategy are measured each on its own. If not, one execution is both.
     fn compares(self) -> bool {
-        self.repeat > 1 || self.strategy != Strategy::Serial
+        self.pipeline == Switch::Off && (self.repeat > 1 || self.strategy != Strategy::Serial)
     }
 }
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    arguments.check()?;
     let cancel = interrupt::token()?;
     let plan = arguments.plan();
     let runtime = Runtime::builder().workers(plan.workers.into()).build();
@@ -195,10 +239,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let report = ForPeople::new(arguments);
         replay(arguments, &executor, &folders, &cancel, &mut totals, report)
     };
-    match written {
-        // Who reads, for example `head`, has seen enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
-        written => written.context("the result cannot be written")?,
+    if let Err(error) = written {
+        match error.downcast_ref::<io::Error>() {
+            // Who reads, for example `head`, has seen enough.
+            Some(error) if error.kind() == ErrorKind::BrokenPipe => {}
+            Some(_) => return Err(error.context("the result cannot be written")),
+            None => return Err(error),
+        }
     }
     Ok(ExitCode::from(if cancel.is_cancelled() {
         CANCELLED
@@ -209,7 +256,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }))
 }
 
-/// Runs all inputs. An error is one of writing the result: everything else is part of the result.
+/// Runs all inputs. An error is one of writing the result, or that there are not enough threads: everything else is part of the
+/// result.
 fn replay(
     arguments: &Arguments,
     executor: &ParallelExecutor,
@@ -217,10 +265,32 @@ fn replay(
     cancel: &CancelToken,
     totals: &mut Totals,
     mut report: impl Report,
-) -> io::Result<()> {
+) -> anyhow::Result<()> {
     let inputs = Inputs::new(&arguments.paths);
     // Lines for a program that come to a terminal after all must not mix with the bar.
     let hidden = arguments.quiet || (arguments.json && io::stdout().is_terminal());
+    if arguments.pipeline == Switch::On {
+        report.begin()?;
+        let staged = staged::run(
+            inputs,
+            executor,
+            cancel,
+            hidden,
+            &mut |result| match result {
+                Ok(block) => {
+                    totals.add(&block);
+                    report.block(block)
+                }
+                Err(unreadable) => {
+                    totals.unreadable += 1;
+                    report.unreadable(unreadable)
+                }
+            },
+        )?;
+        totals.staged = Some(staged);
+        totals.cancelled = cancel.is_cancelled();
+        return Ok(report.end(totals)?);
+    }
     let progress = Progress::new(hidden, inputs.len());
     let runner = Runner {
         plan: arguments.plan(),
@@ -248,7 +318,7 @@ fn replay(
     }
     progress.finish();
     totals.cancelled = cancel.is_cancelled();
-    report.end(totals)
+    Ok(report.end(totals)?)
 }
 
 #[cfg(test)]

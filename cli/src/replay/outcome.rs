@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use pleach::Statistics;
-use pleach_evm::{Check, CheckResult, Key};
+use pleach_evm::{BlockResult, Check, CheckResult, Key, PreparedBlock};
 use serde::Serialize;
 
+use super::staged::Measured;
 use crate::{input::Source, text::excerpts};
 
 /// What came of one block.
@@ -46,6 +47,25 @@ pub(super) struct Executed {
 }
 
 impl Executed {
+    pub(super) fn new(
+        prepared: &PreparedBlock<'_>,
+        result: BlockResult,
+        checks: Vec<Check>,
+        times: Times,
+    ) -> Self {
+        // The protocol's own steps are no transactions to who counts those.
+        let own_steps = prepared.steps().len() - prepared.block().transactions.len();
+        Self {
+            gas_used: result.gas_used,
+            checks,
+            times,
+            attempts: result.statistics.attempts.saturating_sub(own_steps),
+            is_serial: result.statistics.serial == result.statistics.attempts,
+            statistics: result.statistics,
+            conflicts: result.conflicts,
+        }
+    }
+
     /// How it was executed.
     pub(super) fn ran(&self) -> &'static str {
         if self.is_serial {
@@ -59,8 +79,8 @@ impl Executed {
 /// How long execution took.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Times {
-    /// In order, on one thread.
-    pub(super) serial: Duration,
+    /// In order, on one thread, if that was measured.
+    pub(super) serial: Option<Duration>,
     /// With the chosen strategy.
     pub(super) run: Duration,
 }
@@ -68,7 +88,7 @@ pub(super) struct Times {
 impl Times {
     /// How many times faster the chosen strategy is. `None` where the clock was too coarse to tell.
     pub(super) fn speedup(self) -> Option<f64> {
-        let speedup = self.serial.as_secs_f64() / self.run.as_secs_f64();
+        let speedup = self.serial?.as_secs_f64() / self.run.as_secs_f64();
         speedup.is_normal().then_some(speedup)
     }
 }
@@ -149,12 +169,15 @@ pub(super) struct Totals {
     pub(super) not_run: usize,
     /// Files and folders that could not be read.
     pub(super) unreadable: usize,
+    /// How long blocks were in the stages of a pipeline, if they went through one.
+    pub(super) staged: Option<Measured>,
     /// Whether Ctrl-C ended it before all was done.
     pub(super) cancelled: bool,
     /// Of the executed blocks, as what follows.
     pub(super) transactions: usize,
     pub(super) gas: u64,
-    pub(super) serial: Duration,
+    /// Of those of which that was measured.
+    pub(super) serial: Option<Duration>,
     pub(super) run: Duration,
     pub(super) attempts: usize,
     speedups: Speedups,
@@ -198,7 +221,9 @@ impl Totals {
         };
         self.transactions += block.transactions;
         self.gas = self.gas.saturating_add(executed.gas_used);
-        self.serial += executed.times.serial;
+        if let Some(serial) = executed.times.serial {
+            *self.serial.get_or_insert_default() += serial;
+        }
         self.run += executed.times.run;
         self.attempts += executed.attempts;
         if let Some(speedup) = executed.times.speedup() {
@@ -207,6 +232,13 @@ impl Totals {
                 self.large_speedups.add(speedup);
             }
         }
+    }
+
+    /// How many blocks a pipeline was through with in a second.
+    pub(super) fn blocks_per_second(&self) -> Option<f64> {
+        let took = self.staged.as_ref()?.took;
+        let speed = self.blocks as f64 / took.as_secs_f64();
+        speed.is_normal().then_some(speed)
     }
 
     /// The geometric mean of the blocks' speed-ups.

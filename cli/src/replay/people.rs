@@ -8,15 +8,15 @@ use std::{
 use pleach_evm::CheckResult;
 
 use super::{
-    Arguments, Strategy,
-    outcome::{BlockOutcome, Executed, Fate, Totals},
+    Arguments, Strategy, Switch,
+    outcome::{BlockOutcome, Executed, Fate, Totals, mgas_per_second},
     report::Report,
     table,
 };
 use crate::{
     input::Unreadable,
     tables,
-    text::{self, counted, excerpts, thousands, wrap},
+    text::{self, counted, decimal, excerpts, milliseconds, thousands, wrap},
 };
 
 pub(super) struct ForPeople<'a> {
@@ -75,6 +75,12 @@ impl Report for ForPeople<'_> {
             writeln!(self.out)?;
             self.legend(compares)?;
             writeln!(self.out)?;
+            if let Some(measured) = &totals.staged {
+                for line in table::stages(&measured.stages) {
+                    writeln!(self.out, "{line}")?;
+                }
+                writeln!(self.out)?;
+            }
         }
         self.failures()?;
         self.out.flush()?;
@@ -89,6 +95,9 @@ impl Report for ForPeople<'_> {
         {
             self.say(&speed)?;
         }
+        if let Some(flow) = flow(totals) {
+            self.say(&flow)?;
+        }
         self.out.flush()
     }
 }
@@ -101,11 +110,18 @@ impl ForPeople<'_> {
             "how many of the things that a header says of its block (gas used, logs, receipts, state, ...) hold, of \
              those that can be checked",
         )?;
-        self.explain(
-            "serial ms",
-            "time of execution alone, one transaction after another: no reading of files, no recovery of senders, no \
-             checks",
-        )?;
+        if self.arguments.pipeline == Switch::On {
+            self.explain(
+                "run ms",
+                "time of execution alone, while files are read, senders recovered and other blocks checked beside it",
+            )?;
+        } else {
+            self.explain(
+                "serial ms",
+                "time of execution alone, one transaction after another: no reading of files, no recovery of senders, \
+                 no checks",
+            )?;
+        }
         if compares {
             let repeat = self.arguments.plan().repeat;
             let medians = match repeat {
@@ -196,10 +212,17 @@ fn introduction(arguments: &Arguments) -> String {
         repeat => format!(", {repeat} times each"),
     };
     let threads = counted(plan.workers.get().into(), "thread");
+    let beside = match arguments.pipeline {
+        Switch::On => "several blocks in flight",
+        Switch::Off => "and serially beside that",
+    };
     let how = match plan.strategy {
+        Strategy::Serial if arguments.pipeline == Switch::On => {
+            format!("one transaction after another, {beside}")
+        }
         Strategy::Serial => "one transaction after another".to_owned(),
-        Strategy::Auto => format!("on {threads} where that pays, and serially beside that"),
-        Strategy::Optimistic => format!("optimistically on {threads}, and serially beside that"),
+        Strategy::Auto => format!("on {threads} where that pays, {beside}"),
+        Strategy::Optimistic => format!("optimistically on {threads}, {beside}"),
     };
     format!("Replaying {what}: {how}{runs}, each block checked against its own header.")
 }
@@ -226,6 +249,26 @@ fn closing(totals: &Totals, blocks: &[BlockOutcome]) -> String {
         sentences.push(format!("{inputs} could not be read."));
     }
     sentences.join(" ")
+}
+
+/// How fast blocks went through a pipeline.
+fn flow(totals: &Totals) -> Option<String> {
+    let measured = totals.staged.as_ref().filter(|_| totals.blocks > 0)?;
+    let blocks = counted(totals.blocks, "block");
+    let seconds = measured.took.as_secs_f64();
+    let speed = decimal(totals.blocks_per_second(), 1);
+    let gas = decimal(mgas_per_second(totals.gas, measured.took), 0);
+    let at = |share| {
+        let response = measured.response.as_ref();
+        let time = response.map(|times| milliseconds(times.quantile_time(share)));
+        decimal(time, 1)
+    };
+    Some(format!(
+        "{blocks} in {seconds:.2} s: {speed} blocks/s, {gas} Mgas/s. From when it was read, a block took {} ms (p50) or {} ms \
+         (p99).",
+        at(0.5),
+        at(0.99)
+    ))
 }
 
 /// How much faster the chosen strategy was.

@@ -94,19 +94,9 @@ impl Runner<'_> {
             prepared.apply(&result, state);
             state.insert_block_hash(block.header.number, block.hash);
         }
-        // The protocol's own steps are no transactions to who counts those.
-        let own_steps = prepared.steps().len() - block.transactions.len();
         let mut checks = check(&prepared, &result, whole.then_some(&*state));
         checks.extend(same);
-        Ok(Executed {
-            gas_used: result.gas_used,
-            checks,
-            times,
-            attempts: result.statistics.attempts.saturating_sub(own_steps),
-            is_serial: result.statistics.serial == result.statistics.attempts,
-            statistics: result.statistics,
-            conflicts: result.conflicts,
-        })
+        Ok(Executed::new(&prepared, result, checks, times))
     }
 
     /// Executes a block as often as the plan says, and compares the results; the times are medians.
@@ -120,7 +110,7 @@ impl Runner<'_> {
         if !self.plan.compares() {
             let (result, time) = self.execute(&serial, prepared, state, None)?;
             let times = Times {
-                serial: time,
+                serial: Some(time),
                 run: time,
             };
             return Ok((result, times, None));
@@ -138,7 +128,7 @@ impl Runner<'_> {
             let same = same_as_serial(&expected, &result);
             if run_times.len() == repeat || same.result != CheckResult::Passed {
                 let times = Times {
-                    serial: median(serial_times),
+                    serial: Some(median(serial_times)),
                     run: median(run_times),
                 };
                 return Ok((result, times, Some(same)));

@@ -2,7 +2,10 @@
 
 use comfy_table::{Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table};
 
+use pleach::pipeline::seda_stages::Histogram;
+
 use super::outcome::{BlockOutcome, Fate, Times, Totals, mgas_per_second};
+use super::staged::StageMeasured;
 use crate::{
     tables::{self, Fit},
     text::{counted, decimal, milliseconds, thousands},
@@ -33,9 +36,15 @@ pub(super) fn lines(
     table
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(width.max(NARROWEST));
-    let mut header = vec!["block", "fork", "txs", "gas", "checks", "serial ms"];
+    let mut header = vec!["block", "fork", "txs", "gas", "checks"];
     if compares {
-        header.extend(["run ms", "speed-up", "ran", "attempts"]);
+        header.extend(["serial ms", "run ms", "speed-up", "ran", "attempts"]);
+    } else {
+        header.push(if totals.staged.is_some() {
+            "run ms"
+        } else {
+            "serial ms"
+        });
     }
     header.push("Mgas/s");
     table.set_header(header);
@@ -109,6 +118,35 @@ fn total_row(totals: &Totals, compares: bool) -> Vec<Cell> {
     row
 }
 
+/// How long blocks were in the stages of a pipeline.
+pub(super) fn stages(stages: &[StageMeasured]) -> Vec<String> {
+    let mut table = tables::table();
+    table.set_header([
+        "stage",
+        "blocks",
+        "waiting ms: p50",
+        "p99",
+        "at work ms: p50",
+        "p99",
+    ]);
+    for stage in stages {
+        let at = |times: &Histogram, share| {
+            let time = times.quantile_time(share);
+            decimal(Some(milliseconds(time)), 2)
+        };
+        table.add_row([
+            stage.name.to_string(),
+            thousands(stage.handled),
+            at(&stage.waiting, 0.5),
+            at(&stage.waiting, 0.99),
+            at(&stage.service, 0.5),
+            at(&stage.service, 0.99),
+        ]);
+    }
+    tables::align(&mut table, &[0]);
+    tables::lines(&table, 0)
+}
+
 /// How it was executed, and how often a transaction was.
 fn ran_cells(ran: Option<(&str, usize)>, transactions: usize) -> [Cell; 2] {
     let (ran, attempts) = ran.unwrap_or(("-", 0));
@@ -121,9 +159,11 @@ fn ran_cells(ran: Option<(&str, usize)>, transactions: usize) -> [Cell; 2] {
 /// on its own.
 fn time_cells(times: Option<Times>, gas: u64, ran: Option<[Cell; 2]>) -> Vec<Cell> {
     let cell = |number, decimals| Cell::new(decimal(number, decimals));
-    let mut cells = vec![cell(times.map(|it| milliseconds(it.serial)), 2)];
+    let run = cell(times.map(|it| milliseconds(it.run)), 2);
+    let mut cells = vec![run];
     if let Some(ran) = ran {
-        cells.push(cell(times.map(|it| milliseconds(it.run)), 2));
+        let serial = times.and_then(|it| it.serial).map(milliseconds);
+        cells.insert(0, cell(serial, 2));
         cells.push(cell(times.and_then(Times::speedup), 2));
         cells.extend(ran);
     }
@@ -186,8 +226,8 @@ mod tests {
                 gas_used: 129_985_362,
                 checks: checks.into(),
                 times: Times {
-                    serial: Duration::from_micros(1_234_567),
-                    run: Duration::from_micros(123_456),
+                    serial: Some(Duration::from_micros(1_234_567)),
+                    run: Duration::from_micros(1_234_567),
                 },
                 attempts: 1_100,
                 is_serial: false,

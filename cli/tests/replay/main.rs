@@ -3,5 +3,6 @@
 mod bad_input;
 mod hints;
 mod output;
+mod pipeline;
 mod stopped;
 mod support;

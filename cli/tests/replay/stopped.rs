@@ -2,13 +2,9 @@
 
 #![cfg(unix)]
 
-use std::{
-    fs::OpenOptions,
-    io::{BufRead, BufReader, Read},
-    process::{Command, Stdio},
-};
+use std::{fs::OpenOptions, process::Stdio};
 
-use crate::support::{Run, command};
+use crate::support::{Run, command, interrupted};
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
@@ -39,22 +35,7 @@ fn a_full_disk_is_an_error() {
 #[test]
 fn ctrl_c_keeps_what_is_done() {
     // Long enough that it cannot end by itself in the meantime.
-    let mut child = command(&["--json", "--repeat", "500"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary runs");
-    let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-    let mut lines = String::new();
-    stdout.read_line(&mut lines).expect("it is text");
-    let id = child.id().to_string();
-    let killed = Command::new("kill").args(["-INT", &id]).status();
-    assert!(killed.expect("there is a kill").success());
-    stdout.read_to_string(&mut lines).expect("it is text");
-    let mut output = child.wait_with_output().expect("it ends");
-    output.stdout = lines.into_bytes();
-
-    let run = Run::of(output);
+    let run = interrupted(command(&["--json", "--repeat", "500"]));
     assert_eq!((run.code, run.stderr.as_str()), (Some(130), ""));
     let (lines, summary) = run.lines();
     assert!((1..24).contains(&lines.len()));

@@ -2,9 +2,9 @@
 
 use std::{
     fs,
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     sync::OnceLock,
 };
 
@@ -63,6 +63,26 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
 
 pub(crate) fn replay(arguments: &[&str]) -> Run {
     Run::of(command(arguments).output().expect("the binary runs"))
+}
+
+/// Runs a command, and sends it Ctrl-C when it has printed its first line.
+#[cfg(unix)]
+pub(crate) fn interrupted(mut command: Command) -> Run {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    let mut lines = String::new();
+    stdout.read_line(&mut lines).expect("it is text");
+    let id = child.id().to_string();
+    let killed = Command::new("kill").args(["-INT", &id]).status();
+    assert!(killed.expect("there is a kill").success());
+    stdout.read_to_string(&mut lines).expect("it is text");
+    let mut output = child.wait_with_output().expect("it ends");
+    output.stdout = lines.into_bytes();
+    Run::of(output)
 }
 
 /// The bytes of the sample chain's file.
