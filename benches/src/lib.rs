@@ -5,12 +5,14 @@
 //! | [`plain`] | a plain revm loop over a cache database: the honest baseline for Ethereum blocks |
 //! | [`block_stm`] | Block-STM, as its paper has it: the baseline for optimistic execution |
 //! | [`payments`] | payments, and a plain loop over a hash map that makes them |
+//! | [`chain`] | a chain of blocks of payments, in a pipeline and block by block |
 //! | [`engines`] | all engines in turns, on payments |
 //!
 //! `cargo bench -p pleach-bench` runs the criterion benches.
 
 pub mod block_stm;
 pub mod blocks;
+pub mod chain;
 pub mod engines;
 pub mod payments;
 pub mod plain;

@@ -82,13 +82,19 @@ pub fn block(transactions: usize, accounts: u64, seed: u64) -> Vec<Payment> {
         .map(|_| {
             let from = numbers.below(accounts);
             let to = (from + 1 + numbers.below(accounts - 1)) % accounts;
-            Payment {
-                sender: balance(from),
-                sequence: sequence(from),
-                receiver: balance(to),
-            }
+            payment(from, to)
         })
         .collect()
+}
+
+/// A payment from one account to another one.
+#[must_use]
+pub fn payment(from: u64, to: u64) -> Payment {
+    Payment {
+        sender: balance(from),
+        sequence: sequence(from),
+        receiver: balance(to),
+    }
 }
 
 /// What all accounts have in the beginning.

@@ -2,11 +2,13 @@
 
 use std::{
     fmt::{self, Debug},
+    io,
     num::NonZeroUsize,
     sync::Arc,
 };
 
 use parking_lot::Mutex;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use seda_stages::{Admission, BuildError, Settings, from_fn};
 
 use super::{
@@ -77,8 +79,8 @@ where
         self
     }
 
-    /// Threads that read the [keys](Node::keys) of coming blocks from the store, each those of one block. They wait most of the
-    /// time, so there may be more of them than cores. Default: 0, blocks are executed on what the store says then.
+    /// Threads that read the [keys](Node::keys) of coming blocks from the store, those of a block on all of them. They wait most of
+    /// the time, so there may be more of them than cores. Default: 0, blocks are executed on what the store says then.
     pub fn readers(mut self, threads: usize) -> Self {
         self.readers = threads;
         self
@@ -124,21 +126,17 @@ where
             let node = Arc::clone(&node);
             from_fn(move |event| stages::check(&*node, event))
         };
-        let has_readers = self.readers > 0;
+        let readers = readers(self.readers)?;
+        let fetching = match &readers {
+            Some(_) => settings().own_threads().concurrency(FETCHED),
+            None => settings(),
+        };
         let prefetch = {
             let (node, state) = (Arc::clone(&node), state.clone());
-            from_fn(move |event| {
-                if has_readers {
-                    stages::prefetch(&*node, &state, event)
-                } else {
-                    Ok(Fetched::cold(event))
-                }
+            from_fn(move |event| match &readers {
+                Some(readers) => stages::prefetch(&*node, &state, readers, event),
+                None => Ok(Fetched::cold(event)),
             })
-        };
-        let fetching = if has_readers {
-            settings().own_threads().concurrency(self.readers)
-        } else {
-            settings()
         };
         let names = Arc::new(Mutex::new(Names::new(self.latest)));
         let execute = {
@@ -184,6 +182,21 @@ where
             cancel,
         })
     }
+}
+
+/// The keys of so many blocks are read at the same time, so that readers who find no more to do in one go on with the next.
+const FETCHED: usize = 2;
+
+fn readers(threads: usize) -> Result<Option<Arc<ThreadPool>>, BuildError> {
+    if threads == 0 {
+        return Ok(None);
+    }
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("pleach-reader-{index}"))
+        .build();
+    pool.map(|pool| Some(Arc::new(pool)))
+        .map_err(|error| BuildError::Thread(io::Error::other(error)))
 }
 
 impl<N: Node, S> Debug for Builder<N, S> {

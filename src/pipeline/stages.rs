@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, error::Error, sync::Arc};
 
 use parking_lot::Mutex;
+use rayon::ThreadPool;
 use seda_stages::{Batch, Stage};
 
 use super::{Event, EventOf, Failed, Final, node::Node};
@@ -46,14 +47,15 @@ impl<N: Node, S> Fetched<N, S> {
     }
 }
 
-pub(super) fn prefetch<N: Node, S: Store<N::Key, N::Value>>(
+pub(super) fn prefetch<N: Node, S: Store<N::Key, N::Value> + Sync>(
     node: &N,
     state: &StateOf<N, S>,
+    readers: &ThreadPool,
     event: Decoded<N>,
 ) -> Result<Fetched<N, S>, FailedOf<N>> {
     let warmth = match &event {
         Event::Block(block) => {
-            let found = state.prefetch(node.keys(block));
+            let found = state.prefetch_on(readers, node.keys(block));
             Some(found.map_err(|error| Failed::Read(Box::new(error)))?)
         }
         Event::Revert(_) => None,

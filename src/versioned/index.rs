@@ -26,8 +26,8 @@ type Versions<V> = SmallVec<[Version<V>; 1]>;
 
 pub(super) struct Index<K, V> {
     versions: DashMap<K, Versions<V>, RandomState>,
-    /// All keys that have versions, and some that had, in their order: for range scans.
-    ordered: RwLock<BTreeSet<K>>,
+    /// All keys that have versions, and some that had, in their order: for range scans, so only once there was one.
+    ordered: RwLock<Option<BTreeSet<K>>>,
     /// Held by scans: what they have seen missing here must not move into the store behind them.
     scanning: RwLock<()>,
 }
@@ -36,7 +36,7 @@ impl<K: Ord + Hash + Clone, V: Clone> Index<K, V> {
     pub(super) fn new() -> Self {
         Self {
             versions: DashMap::with_hasher(RandomState::default()),
-            ordered: RwLock::new(BTreeSet::new()),
+            ordered: RwLock::new(None),
             scanning: RwLock::new(()),
         }
     }
@@ -61,8 +61,15 @@ impl<K: Ord + Hash + Clone, V: Clone> Index<K, V> {
 
     /// The first key of a range, which is not empty, that has versions or had some.
     pub(super) fn next(&self, range: (Bound<&K>, Bound<&K>)) -> Option<K> {
-        let ordered = self.ordered.read_recursive();
-        ordered.range::<K, _>(range).next().cloned()
+        let next = |ordered: &BTreeSet<K>| ordered.range::<K, _>(range).next().cloned();
+        if let Some(ordered) = &*self.ordered.read_recursive() {
+            return next(ordered);
+        }
+        // Who adds or forgets a key does so among the versions first, and then here: either it is found now, or this is waited
+        // for. Nobody waits for this with a part of the versions locked.
+        let mut ordered = self.ordered.write();
+        let keys = || self.versions.iter().map(|entry| entry.key().clone());
+        next(ordered.get_or_insert_with(|| keys().collect()))
     }
 
     /// As long as this is held, nothing moves into the store.
@@ -81,8 +88,8 @@ impl<K: Ord + Hash + Clone, V: Clone> Index<K, V> {
                 value: value.clone(),
             });
             drop(versions);
-            if is_first {
-                self.ordered.write().insert(key.clone());
+            if is_first && let Some(ordered) = &mut *self.ordered.write() {
+                ordered.insert(key.clone());
             }
         }
     }
@@ -124,7 +131,9 @@ impl<K: Ord + Hash + Clone, V: Clone> Index<K, V> {
             // One thread writes, so nothing comes in between.
             if is_empty {
                 self.versions.remove(key);
-                self.ordered.write().remove(key);
+                if let Some(ordered) = &mut *self.ordered.write() {
+                    ordered.remove(key);
+                }
             }
         }
     }

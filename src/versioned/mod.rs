@@ -22,8 +22,9 @@ mod prefetch;
 mod snapshot;
 mod store;
 
-use std::{collections::BTreeMap, fmt::Debug, hash::Hash, sync::Arc};
+use std::{collections::HashMap, fmt::Debug, hash::Hash, sync::Arc};
 
+use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 
 use crate::{
@@ -327,11 +328,7 @@ where
         let Some(last) = blocks.last() else {
             return Ok(());
         };
-        let changes = blocks.iter().flat_map(|block| &*block.written);
-        let latest: BTreeMap<_, _> = changes.map(|(key, value)| (key, value)).collect();
-        let changes = latest.into_iter();
-        let changes = changes.map(|(key, value)| (key.clone(), value.clone()));
-        store.advance(height, changes.collect())?;
+        store.advance(height, merged(&blocks))?;
         // What is in the store now is there for those who find nothing in the index.
         let _writing = writing.lock();
         for block in &blocks {
@@ -340,6 +337,19 @@ where
         chain.lock().flushed(blocks.len());
         Ok(())
     }
+}
+
+/// What blocks have changed, each key once, with what the last one made of it.
+fn merged<K: Hash + Eq + Clone, V: Clone>(blocks: &[chain::Block<K, V>]) -> Writes<K, V> {
+    if let [block] = blocks {
+        return block.written.to_vec();
+    }
+    let changes = blocks.iter().flat_map(|block| &*block.written);
+    let latest: HashMap<_, _, RandomState> = changes.map(|(key, value)| (key, value)).collect();
+    let latest = latest.into_iter();
+    latest
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
 }
 
 /// Heights were not pruned.

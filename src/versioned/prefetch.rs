@@ -68,13 +68,40 @@ where
         let held = self.latest();
         let mut values = HashMap::default();
         for key in keys {
-            let is_in_memory = self.shared.index.look(&key, held.stamp()).is_known();
-            if !is_in_memory && !values.contains_key(&key) {
+            if self.is_below(&key, &held) && !values.contains_key(&key) {
                 let value = self.shared.store.get(&key)?;
                 values.insert(key, value);
             }
         }
         Ok(Prefetched { values, held })
+    }
+
+    /// The same, on all threads of `readers` at the same time. Each key is there once.
+    #[cfg(feature = "pipeline")]
+    pub(crate) fn prefetch_on(
+        &self,
+        readers: &rayon::ThreadPool,
+        keys: Vec<K>,
+    ) -> Result<Prefetched<K, V, S>, S::Error>
+    where
+        S: Sync,
+    {
+        use rayon::prelude::*;
+
+        let held = self.latest();
+        let below = keys.into_iter().filter(|key| self.is_below(key, &held));
+        let below: Vec<_> = below.collect();
+        let read = |key: K| self.shared.store.get(&key).map(|value| (key, value));
+        // A store that is worth it takes longer for a read than a thread does to find the next one.
+        let values: Result<Vec<_>, _> =
+            readers.install(|| below.into_par_iter().map(read).collect());
+        let values = values?.into_iter().collect();
+        Ok(Prefetched { values, held })
+    }
+
+    /// Whether only the store knows the latest value.
+    fn is_below(&self, key: &K, held: &Snapshot<K, V, S>) -> bool {
+        !self.shared.index.look(key, held.stamp()).is_known()
     }
 }
 

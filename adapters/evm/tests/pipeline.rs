@@ -113,7 +113,7 @@ fn what_is_not_valid_takes_what_follows_with_it() {
     let again = pipeline
         .submit(chain.blocks[1].clone())
         .expect("it is open");
-    let again = again.wait_for(Duration::from_secs(60));
+    let again = again.wait_for(Duration::from_mins(1));
     assert_eq!(
         again.expect("in time").map(|done| done.height()).ok(),
         Some(2)

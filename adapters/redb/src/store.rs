@@ -235,7 +235,7 @@ fn is_empty(from: Bound<&[u8]>, to: Bound<&[u8]>) -> bool {
     }
 }
 
-impl<K, V, C> Store<K, V> for RedbStore<K, V, C>
+impl<K: Ord, V, C> Store<K, V> for RedbStore<K, V, C>
 where
     C: Codec<K, V>,
 {
@@ -243,7 +243,9 @@ where
         self.settled.read_recursive().height
     }
 
-    fn advance(&self, height: u64, changes: Writes<K, V>) -> Result<(), RedbError> {
+    fn advance(&self, height: u64, mut changes: Writes<K, V>) -> Result<(), RedbError> {
+        // Neighbours are on the same page.
+        changes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         let write = self.database.begin_write().map_err(RedbError::database)?;
         {
             let mut state = write.open_table(STATE).map_err(RedbError::database)?;

@@ -16,7 +16,7 @@ use pleach::{CancelToken, ExecuteError};
 use crate::stopwatch::{Run, median};
 pub use entrant::Entrant;
 use prepared::Tally;
-pub use prepared::{Ended, Prepared};
+pub use prepared::{Ended, Payments, Prepared};
 
 /// A block of payments between so many accounts, and what each does beside reading and writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

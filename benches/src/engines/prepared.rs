@@ -219,10 +219,12 @@ impl Tally {
 }
 
 /// Executes payments, each with so many rounds of work.
+#[derive(Clone, Copy, Debug)]
 pub struct Payments {
-    rounds: u32,
+    /// Of [`work`].
+    pub rounds: u32,
     /// Whether it says beforehand what payments touch.
-    declares: bool,
+    pub declares: bool,
 }
 
 impl Vm for Payments {

@@ -3,9 +3,11 @@
 //! | file | what |
 //! | --- | --- |
 //! | `payments.rs` | `pleach bench payments`: which cases there are, and in which order |
-//! | `table.rs` | the result for people |
+//! | `table.rs` | the result of that for people |
+//! | `pipeline.rs` | `pleach bench pipeline` |
 
 mod payments;
+mod pipeline;
 mod table;
 
 use std::process::ExitCode;
@@ -22,11 +24,13 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Benchmark {
     Payments(payments::Arguments),
+    Pipeline(pipeline::Arguments),
 }
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.benchmark {
         Benchmark::Payments(arguments) => payments::run(arguments),
+        Benchmark::Pipeline(arguments) => pipeline::run(arguments),
     }
 }

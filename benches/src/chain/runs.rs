@@ -1,0 +1,369 @@
+//! As fast as it goes, at a given load, and at too much of it.
+
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use pleach::{
+    CancelToken, ParallelExecutor, Pipeline, Runtime, State, Strategy, VersionedState,
+    pipeline::{BlockTicket, seda_stages::ResponseTarget},
+};
+
+use super::{
+    Case, Chain, Failure, How, Measured, Overload,
+    node::{PaymentsNode, put_place, write},
+    one_by_one::OneByOne,
+    store::Slow,
+};
+use crate::{
+    engines::Payments,
+    payments::{Key, Numbers, balances},
+    stopwatch::Run,
+};
+
+/// How many heights stay in memory.
+const KEPT: u64 = 8;
+/// How many blocks may wait before each stage.
+const QUEUE: usize = 8;
+/// The load at which latencies are measured, of what is possible block by block.
+const LOAD: f64 = 0.8;
+
+type Accounts = VersionedState<Key, u64, Slow>;
+type Finished = Arc<Mutex<Vec<Instant>>>;
+
+/// When blocks come.
+#[derive(Clone, Copy)]
+enum Arrival {
+    /// As soon as there is room for them.
+    AtOnce,
+    /// So many a second, on average, at moments that are independent of each other.
+    Random(f64),
+}
+
+/// What is needed for all runs of a case.
+struct Stand {
+    case: Case,
+    executor: ParallelExecutor,
+    blocks: Vec<Vec<u8>>,
+    /// How many payments of each block were made, and what is left in the end, by the first run.
+    expected: Option<(Vec<usize>, Vec<Option<u64>>)>,
+}
+
+/// What a run gives.
+struct Ran {
+    made: Vec<usize>,
+    came: Vec<Instant>,
+    finished: Vec<Instant>,
+    state: Accounts,
+    run: Run,
+}
+
+/// Measures both ways in turns, so often, and compares what they come to. Nothing if it is cancelled.
+///
+/// # Errors
+///
+/// If one of them does not execute the chain, or both do not come to the same.
+pub fn measure(
+    case: Case,
+    repeat: usize,
+    cancel: &CancelToken,
+    mut step: impl FnMut(),
+) -> Result<Option<[Measured; 2]>, Failure> {
+    let mut stand = Stand::new(case)?;
+    let ways = [How::OneByOne, How::Pipeline];
+    let mut fast = [Vec::new(), Vec::new()];
+    for _ in 0..repeat {
+        for (how, chains) in ways.into_iter().zip(&mut fast) {
+            if cancel.is_cancelled() {
+                return Ok(None);
+            }
+            chains.push(stand.run(how, Arrival::AtOnce)?);
+            step();
+        }
+    }
+    let [one_by_one, pipeline] = fast.map(middle);
+    let load = LOAD * one_by_one.speed();
+    let mut loaded = [Vec::new(), Vec::new()];
+    for _ in 0..repeat {
+        for (how, chains) in ways.into_iter().zip(&mut loaded) {
+            if cancel.is_cancelled() {
+                return Ok(None);
+            }
+            chains.push(stand.run(how, Arrival::Random(load))?);
+            step();
+        }
+    }
+    let mut loaded = loaded.map(together).into_iter();
+    let measured = ways.into_iter().zip([one_by_one, pipeline]);
+    let measured: Vec<_> = measured
+        .zip(&mut loaded)
+        .map(|((how, fast), loaded)| Measured {
+            how,
+            fast,
+            load,
+            loaded,
+        })
+        .collect();
+    Ok(measured.try_into().ok())
+}
+
+/// The chain that was neither the fastest nor the slowest.
+fn middle(mut chains: Vec<Chain>) -> Chain {
+    chains.sort_by_key(|chain| chain.run.wall);
+    chains.swap_remove(chains.len() / 2)
+}
+
+/// All chains as one.
+fn together(chains: Vec<Chain>) -> Chain {
+    let mut latencies: Vec<_> = chains
+        .iter()
+        .flat_map(|chain| chain.latencies.iter().copied())
+        .collect();
+    latencies.sort_unstable();
+    let run = chains
+        .into_iter()
+        .map(|chain| chain.run)
+        .reduce(Run::and)
+        .expect("there is a run");
+    Chain { run, latencies }
+}
+
+impl Stand {
+    fn new(case: Case) -> Result<Self, Failure> {
+        let runtime = Runtime::builder().workers(case.workers).build();
+        let runtime = runtime.map_err(|error| Failure::Runtime(Box::new(error)))?;
+        let block = |id: u64| {
+            let mut block = write(case.transactions, case.accounts, id);
+            put_place(&mut block, id);
+            block
+        };
+        Ok(Self {
+            case,
+            executor: ParallelExecutor::new(&runtime).strategy(Strategy::Exact),
+            blocks: (1..=case.blocks as u64).map(block).collect(),
+            expected: None,
+        })
+    }
+
+    fn node(&self) -> (PaymentsNode, Accounts, Finished) {
+        let rounds = self.case.rounds;
+        let finished = Finished::default();
+        let node = PaymentsNode {
+            vm: Payments {
+                rounds,
+                declares: true,
+            },
+            rounds,
+            finished: Arc::clone(&finished),
+        };
+        let Ok(state) = VersionedState::open(Slow::new(self.case.accounts, self.case.latency));
+        (node, state, finished)
+    }
+
+    /// Executes the chain, and compares what it comes to with the first time.
+    fn run(&mut self, how: How, arrival: Arrival) -> Result<Chain, Failure> {
+        let ran = match how {
+            How::OneByOne => self.one_by_one(arrival)?,
+            How::Pipeline => self.pipeline(arrival)?,
+        };
+        let found = (ran.made, contents(&ran.state, self.case.accounts));
+        match &self.expected {
+            Some((made, _)) if *made != found.0 => return Err(Failure::Differ("payments")),
+            Some((_, left)) if *left != found.1 => return Err(Failure::Differ("balances")),
+            Some(_) => {}
+            None => self.expected = Some(found),
+        }
+        Ok(chain(&ran.came, &ran.finished, ran.run))
+    }
+
+    fn one_by_one(&self, arrival: Arrival) -> Result<Ran, Failure> {
+        let (node, state, _) = self.node();
+        let executor = self.executor.clone();
+        let node = OneByOne {
+            node,
+            state,
+            executor,
+            kept: KEPT,
+        };
+        let blocks = self.blocks.clone();
+        let arrivals = self.arrivals(arrival);
+        let (ran, run) = Run::time(|| {
+            let begin = Instant::now();
+            let mut ran = (Vec::new(), Vec::new(), Vec::new());
+            for (index, block) in blocks.into_iter().enumerate() {
+                let came = come(begin, arrivals.get(index));
+                let (made, finished) = node.block(block)?;
+                ran.0.push(made);
+                ran.1.push(came);
+                ran.2.push(finished);
+            }
+            Ok::<_, Failure>(ran)
+        });
+        let (made, came, finished) = ran?;
+        let state = node.state;
+        Ok(Ran {
+            made,
+            came,
+            finished,
+            state,
+            run,
+        })
+    }
+
+    fn pipeline(&self, arrival: Arrival) -> Result<Ran, Failure> {
+        let (node, state, finished) = self.node();
+        let pipeline = Pipeline::builder(node, state.clone(), 0, self.executor.clone())
+            .kept(KEPT)
+            .queue(QUEUE)
+            .readers(self.readers())
+            .workers(self.case.workers)
+            .build()?;
+        let blocks = self.blocks.clone();
+        let arrivals = self.arrivals(arrival);
+        let (ran, run) = Run::time(|| {
+            let begin = Instant::now();
+            let mut came = Vec::new();
+            let mut tickets = Vec::new();
+            for (index, block) in blocks.into_iter().enumerate() {
+                came.push(come(begin, arrivals.get(index)));
+                let ticket = pipeline.submit(block);
+                tickets.push(ticket.map_err(|error| Failure::Block(error.to_string().into()))?);
+            }
+            let made = tickets.into_iter().map(made).collect::<Result<_, _>>()?;
+            Ok::<_, Failure>((made, came))
+        });
+        let (made, came) = ran?;
+        drop(pipeline);
+        let finished = std::mem::take(&mut *finished.lock());
+        Ok(Ran {
+            made,
+            came,
+            finished,
+            state,
+            run,
+        })
+    }
+
+    fn readers(&self) -> usize {
+        if self.case.latency.is_zero() {
+            0
+        } else {
+            self.case.readers
+        }
+    }
+
+    /// When each block comes, from the beginning; nothing if there is room for it at once.
+    fn arrivals(&self, arrival: Arrival) -> Vec<Duration> {
+        let Arrival::Random(rate) = arrival else {
+            return Vec::new();
+        };
+        let mut numbers = Numbers::new(11);
+        let mut at = 0.0;
+        let next = |_| {
+            let share = numbers.below(1 << 53) as f64 / (1_u64 << 53) as f64;
+            at -= (1.0 - share).ln() / rate;
+            Duration::from_secs_f64(at)
+        };
+        (0..self.case.blocks).map(next).collect()
+    }
+}
+
+/// Waits until a block comes, and says when that was to be.
+fn come(begin: Instant, arrival: Option<&Duration>) -> Instant {
+    let Some(arrival) = arrival else {
+        return Instant::now();
+    };
+    let at = begin + *arrival;
+    thread::sleep(at.saturating_duration_since(Instant::now()));
+    at
+}
+
+/// How many payments of a block were made.
+fn made(ticket: BlockTicket<PaymentsNode>) -> Result<usize, Failure> {
+    let done = ticket
+        .wait()
+        .map_err(|error| Failure::Block(Box::new(error)))?;
+    Ok(done.into_output().unwrap_or_default())
+}
+
+fn chain(came: &[Instant], finished: &[Instant], run: Run) -> Chain {
+    let pairs = came.iter().zip(finished);
+    let mut latencies: Vec<_> = pairs
+        .map(|(came, finished)| finished.saturating_duration_since(*came))
+        .collect();
+    latencies.sort_unstable();
+    Chain { run, latencies }
+}
+
+/// All accounts.
+fn contents(state: &Accounts, accounts: u32) -> Vec<Option<u64>> {
+    let latest = state.latest();
+    let number = |(key, _)| {
+        let Ok(number) = latest.get(&key);
+        number
+    };
+    balances(u64::from(accounts)).map(number).collect()
+}
+
+/// Offers a pipeline so many times the blocks that it can take (`best` a second), with an admission controller that keeps nine
+/// in ten response times below `target`.
+///
+/// Blocks that are refused are lost, and the next one that is accepted follows the last one that was.
+///
+/// # Errors
+///
+/// If a block that was accepted is not executed.
+pub fn overload(
+    case: Case,
+    best: f64,
+    times: f64,
+    target: Duration,
+    cancel: &CancelToken,
+) -> Result<Overload, Failure> {
+    let stand = Stand::new(case)?;
+    let (node, state, finished) = stand.node();
+    let pipeline = Pipeline::builder(node, state, 0, stand.executor.clone())
+        .kept(KEPT)
+        .queue(QUEUE)
+        .readers(stand.readers())
+        .workers(case.workers)
+        .admission(ResponseTarget::new(target)?)
+        .build()?;
+    let offered = best * times;
+    let gap = Duration::from_secs_f64(1.0 / offered);
+    let mut blocks = stand.blocks.into_iter().cycle();
+    let (ran, run) = Run::time(|| {
+        let begin = Instant::now();
+        let (mut came, mut tickets, mut refused) = (Vec::new(), Vec::new(), 0);
+        for turn in 0..(case.blocks as f64 * times) as u32 {
+            let at = come(begin, Some(&(gap * turn)));
+            let Some(mut block) = blocks.next().filter(|_| !cancel.is_cancelled()) else {
+                break;
+            };
+            put_place(&mut block, tickets.len() as u64 + 1);
+            match pipeline.try_submit(block) {
+                Ok(ticket) => {
+                    came.push(at);
+                    tickets.push(ticket);
+                }
+                Err(_) => refused += 1,
+            }
+        }
+        for ticket in tickets {
+            made(ticket)?;
+        }
+        Ok::<_, Failure>((came, refused))
+    });
+    let (came, refused) = ran?;
+    drop(pipeline);
+    Ok(Overload {
+        offered,
+        best,
+        accepted: chain(&came, &finished.lock(), run),
+        refused,
+        target,
+    })
+}

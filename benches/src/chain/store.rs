@@ -1,0 +1,54 @@
+//! A store in memory, which may take its time, as one does that is on a disk.
+
+use std::{collections::HashMap, convert::Infallible, thread, time::Duration};
+
+use foldhash::fast::RandomState;
+use parking_lot::RwLock;
+use pleach::{State, Store, Writes};
+
+use crate::payments::{Key, balances};
+
+/// Payments' accounts, with a pause before each read.
+pub(super) struct Slow {
+    latency: Duration,
+    held: RwLock<(u64, HashMap<Key, u64, RandomState>)>,
+}
+
+impl Slow {
+    pub(super) fn new(accounts: u32, latency: Duration) -> Self {
+        let accounts = balances(u64::from(accounts)).collect();
+        Self {
+            latency,
+            held: RwLock::new((0, accounts)),
+        }
+    }
+}
+
+impl State<Key, u64> for Slow {
+    type Error = Infallible;
+
+    fn get(&self, key: &Key) -> Result<Option<u64>, Infallible> {
+        if !self.latency.is_zero() {
+            thread::sleep(self.latency);
+        }
+        Ok(self.held.read().1.get(key).copied())
+    }
+}
+
+impl Store<Key, u64> for Slow {
+    fn height(&self) -> u64 {
+        self.held.read().0
+    }
+
+    fn advance(&self, height: u64, changes: Writes<Key, u64>) -> Result<(), Infallible> {
+        let (at, accounts) = &mut *self.held.write();
+        for (key, value) in changes {
+            match value {
+                Some(value) => accounts.insert(key, value),
+                None => accounts.remove(&key),
+            };
+        }
+        *at = height;
+        Ok(())
+    }
+}
