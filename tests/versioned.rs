@@ -38,8 +38,8 @@ impl DiskStore {
         self.0.lock().expect("nobody panics").fails_after = Some(writes);
     }
 
-    fn fail_reads(&self) {
-        self.0.lock().expect("nobody panics").fails_reads = true;
+    fn fail_reads(&self, fails: bool) {
+        self.0.lock().expect("nobody panics").fails_reads = fails;
     }
 
     fn write(&self, write: impl FnOnce(&mut Disk)) -> Result<(), Full> {
@@ -279,7 +279,7 @@ fn what_was_prefetched_stays_right() {
     state.commit(changes(&[(1, None), (2, Some(20))]));
     state.prune(2).expect("it does not fail");
     let latest = state.latest();
-    disk.fail_reads();
+    disk.fail_reads(true);
     let read = |warm: &dyn Fn(u8) -> Option<u64>| [0, 1, 2, 3].map(warm);
     let warm = latest.with(&prefetched);
     let found = read(&|key| warm.get(&key).expect("the store is not asked"));
@@ -287,6 +287,19 @@ fn what_was_prefetched_stays_right() {
     let warm = between.with(&prefetched);
     let found = read(&|key| warm.get(&key).expect("the store is not asked"));
     assert_eq!(found, [None, Some(10), Some(2), Some(30)]);
+
+    // What was in memory moves into the store, behind who has read it before.
+    drop((between, prefetched));
+    disk.fail_reads(false);
+    let prefetched = state.prefetch(1..3).expect("it can be read");
+    assert!(prefetched.is_empty());
+    state.commit(changes(&[(3, None)]));
+    state.prune(3).expect("it does not fail");
+    let latest = state.latest();
+    disk.fail_reads(true);
+    let warm = latest.with(&prefetched);
+    let found = [1, 2].map(|key| warm.get(&key).expect("the store is not asked"));
+    assert_eq!(found, [None, Some(20)]);
 
     // What is of another state says nothing about this one.
     let other = VersionedState::open(DiskStore::default()).expect("it is empty");

@@ -243,6 +243,8 @@ impl<In: Send + 'static, Out: Send + 'static> Builder<In, Out> {
         let entry = (self.link)(Arc::clone(&sink) as Arc<dyn Accept<Out>>, &mut assembly);
         assembly.nodes.reverse();
 
+        let mut admission = self.admission;
+        let allowed = admission.as_mut().map(|it| it.begin(capacity));
         let core = Arc::new(Core {
             board: Board::new(lanes, capacity, look),
             nodes: assembly.nodes,
@@ -251,7 +253,7 @@ impl<In: Send + 'static, Out: Send + 'static> Builder<In, Out> {
                 all: Histogram::new(),
                 recent: Histogram::new(),
                 since: nanoseconds(self.clock.now()),
-                admission: self.admission,
+                admission,
             }),
             reports: PipelineReports::new(&self.name),
             clock: self.clock,
@@ -264,6 +266,9 @@ impl<In: Send + 'static, Out: Send + 'static> Builder<In, Out> {
             }),
             own_crew,
         });
+        if let Some(allowed) = allowed {
+            core.board.set_window(allowed.min(capacity));
+        }
         // From here on, a thread that cannot be started ends those that were.
         let pipeline = Pipeline::new(Arc::clone(&core), entry, self.is_stepped, look);
         if !self.is_stepped {

@@ -53,8 +53,7 @@ pub(crate) struct Responses {
     pub(crate) admission: Option<Box<dyn Admission>>,
 }
 
-/// How many events must have left before the admission controller is asked, or how long it waits for fewer.
-const ADMISSION_EVENTS: u64 = 100;
+/// How long the admission controller waits for events that leave.
 const ADMISSION_TIME: u64 = 1_000_000_000;
 
 /// The results behind the last stage, for those who do not know their type.
@@ -220,7 +219,7 @@ impl Core {
         let admission = responses.admission.as_mut()?;
         let finished = responses.recent.count();
         let elapsed = now.saturating_sub(responses.since);
-        if finished < ADMISSION_EVENTS && elapsed < ADMISSION_TIME {
+        if finished < admission.events() && elapsed < ADMISSION_TIME {
             return None;
         }
         let allowed = self.board.window().min(self.capacity);

@@ -1,5 +1,5 @@
-//! Whatever is committed, reverted, adopted, pruned, persisted and held, in any order: a [`VersionedState`] over a store is
-//! what a list of whole maps would be.
+//! Whatever is committed, reverted, adopted, pruned, persisted, prefetched and held, in any order: a [`VersionedState`] over a
+//! store is what a list of whole maps would be.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,8 @@ use std::{
 use proptest::{prelude::*, test_runner::TestRunner};
 
 use crate::{
-    Changes, Fork, HeightError, Orphaned, Snapshot, State, Store, VersionedState, value::Value,
+    Changes, Fork, HeightError, Orphaned, Prefetched, Snapshot, State, Store, VersionedState,
+    value::Value,
 };
 
 /// What a store has left when it is opened again.
@@ -84,6 +85,8 @@ enum Act {
     /// On top of a snapshot, or of another fork.
     Fork(usize, Writes),
     Adopt(usize),
+    Prefetch(Vec<u8>),
+    Forget(usize),
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
@@ -98,6 +101,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         3 => any::<usize>().prop_map(Act::Release),
         3 => (any::<usize>(), writes()).prop_map(|(on, writes)| Act::Fork(on, writes)),
         1 => any::<usize>().prop_map(Act::Adopt),
+        2 => prop::collection::vec(0..=KEYS, 0..6).prop_map(Act::Prefetch),
+        1 => any::<usize>().prop_map(Act::Forget),
     ];
     prop::collection::vec(act, 1..40)
 }
@@ -115,10 +120,7 @@ fn apply(map: &Map, writes: &Writes) -> Map {
 
 /// All that a state says, key by key and in ranges, is as in this map.
 fn is(state: &impl State<u8, u64>, expected: &Map) -> Result<(), TestCaseError> {
-    for key in 0..=KEYS {
-        let found = state.get(&key).map_err(failed)?;
-        prop_assert_eq!(found.as_ref(), expected.get(&key), "key {}", key);
-    }
+    has(state, expected)?;
     for range in [
         (Bound::Unbounded, Bound::Unbounded),
         (Bound::Excluded(2), Bound::Included(6)),
@@ -148,6 +150,15 @@ fn is(state: &impl State<u8, u64>, expected: &Map) -> Result<(), TestCaseError> 
     Ok(())
 }
 
+/// All that a state says, key by key.
+fn has(state: &impl State<u8, u64>, expected: &Map) -> Result<(), TestCaseError> {
+    for key in 0..=KEYS {
+        let found = state.get(&key).map_err(failed)?;
+        prop_assert_eq!(found.as_ref(), expected.get(&key), "key {}", key);
+    }
+    Ok(())
+}
+
 fn failed(error: impl std::error::Error) -> TestCaseError {
     TestCaseError::fail(format!("the store failed: {error:?}"))
 }
@@ -170,6 +181,7 @@ struct History<S: Store<u8, u64>, O> {
     names: u64,
     held: Vec<(Snapshot<u8, u64, S>, Link)>,
     forks: Vec<Forked<S>>,
+    prefetched: Vec<Prefetched<u8, u64, S>>,
 }
 
 impl<S: Store<u8, u64>, O: FnMut() -> S> History<S, O> {
@@ -185,6 +197,7 @@ impl<S: Store<u8, u64>, O: FnMut() -> S> History<S, O> {
             names: 0,
             held: Vec::new(),
             forks: Vec::new(),
+            prefetched: Vec::new(),
         }
     }
 
@@ -255,14 +268,27 @@ impl<S: Store<u8, u64>, O: FnMut() -> S> History<S, O> {
             }
             Act::Fork(on, writes) => self.fork(on, &writes),
             Act::Adopt(which) if !self.forks.is_empty() => self.adopt(which % self.forks.len())?,
-            Act::Reopen | Act::Release(_) | Act::Adopt(_) => {}
+            Act::Prefetch(keys) => {
+                let prefetched = self.state().prefetch(keys).map_err(failed)?;
+                self.prefetched.push(prefetched);
+            }
+            Act::Forget(which) if !self.prefetched.is_empty() => {
+                let which = which % self.prefetched.len();
+                drop(self.prefetched.swap_remove(which));
+            }
+            Act::Reopen | Act::Release(_) | Act::Adopt(_) | Act::Forget(_) => {}
         }
         Ok(())
     }
 
-    fn reopen(&mut self) -> Result<(), TestCaseError> {
+    fn let_go(&mut self) {
         self.held.clear();
         self.forks.clear();
+        self.prefetched.clear();
+    }
+
+    fn reopen(&mut self) -> Result<(), TestCaseError> {
+        self.let_go();
         self.state = None;
         let state = VersionedState::open((self.open)()).map_err(failed)?;
         // A height is pruned for good when nobody holds a snapshot from before.
@@ -311,10 +337,10 @@ impl<S: Store<u8, u64>, O: FnMut() -> S> History<S, O> {
         let state = self.state();
         prop_assert_eq!(state.height(), self.latest());
         for (height, (map, _)) in (0..).zip(&self.links).skip(self.first as usize) {
-            is(&state.at(height).map_err(failed)?, map)?;
+            self.sees(&state.at(height).map_err(failed)?, map)?;
         }
         for (snapshot, (map, _)) in &self.held {
-            is(snapshot, map)?;
+            self.sees(snapshot, map)?;
         }
         for (fork, maps, height, _) in &self.forks {
             prop_assert_eq!(fork.height(), height + maps.len() as u64);
@@ -323,10 +349,16 @@ impl<S: Store<u8, u64>, O: FnMut() -> S> History<S, O> {
         Ok(())
     }
 
+    /// A snapshot is as in this map, and with whatever was prefetched too.
+    fn sees(&self, snapshot: &Snapshot<u8, u64, S>, expected: &Map) -> Result<(), TestCaseError> {
+        is(snapshot, expected)?;
+        let mut warm = self.prefetched.iter().map(|it| snapshot.with(it));
+        warm.try_for_each(|warm| has(&warm, expected))
+    }
+
     /// When nobody reads anything old any more, nothing old is left.
     fn ends(mut self) -> Result<(), TestCaseError> {
-        self.held.clear();
-        self.forks.clear();
+        self.let_go();
         let state = self.state();
         state.prune(state.height()).map_err(failed)?;
         prop_assert_eq!(state.versions(), 0);

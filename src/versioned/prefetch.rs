@@ -1,7 +1,7 @@
-//! What the store says of some keys, read before it is needed.
+//! What the store says of some keys, or will say, read before it is needed.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     fmt::{self, Debug},
     hash::Hash,
     ops::{Bound, ControlFlow},
@@ -19,22 +19,30 @@ use crate::{
 /// What the [`Store`] says of some keys: [`VersionedState::prefetch`]. It is good for every height that is read while it is there,
 /// because the store keeps what it says until then.
 pub struct Prefetched<K, V, S> {
-    values: HashMap<K, Option<V>, RandomState>,
+    values: HashMap<K, Found<V>, RandomState>,
+    /// How many of them the store was asked for.
+    read: usize,
     /// While a snapshot is held, nothing that came after it moves into the store.
     held: Snapshot<K, V, S>,
 }
 
+struct Found<V> {
+    value: Option<V>,
+    /// Then it is as good as the store's once it has moved there, and not before.
+    was_in_memory: bool,
+}
+
 impl<K, V, S> Prefetched<K, V, S> {
-    /// How many values were read from the store. The others are in memory.
+    /// How many values were read from the store. The others were in memory.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.values.len()
+        self.read
     }
 
     /// Whether the store was not asked.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.read == 0
     }
 }
 
@@ -42,6 +50,7 @@ impl<K, V, S> Debug for Prefetched<K, V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Prefetched")
             .field("values", &self.values.len())
+            .field("read", &self.read)
             .finish_non_exhaustive()
     }
 }
@@ -52,7 +61,8 @@ where
     V: Value,
     S: Store<K, V>,
 {
-    /// Reads these keys from the store, but for those whose latest values are in memory. A store on a disk is slow, and several
+    /// Reads these keys from the store, but for those whose latest values are in memory: these are remembered, as they may move
+    /// into the store. A store on a disk is slow, and several
     /// threads can ask it at the same time, while blocks before the one that needs them execute.
     ///
     /// Snapshots that are taken later read them [with](Snapshot::with) it, whatever is committed, reverted or pruned meanwhile. As
@@ -68,12 +78,12 @@ where
         let held = self.latest();
         let mut values = HashMap::default();
         for key in keys {
-            if self.is_below(&key, &held) && !values.contains_key(&key) {
-                let value = self.shared.store.get(&key)?;
-                values.insert(key, value);
+            if let Entry::Vacant(entry) = values.entry(key) {
+                let found = self.find(entry.key(), &held)?;
+                entry.insert(found);
             }
         }
-        Ok(Prefetched { values, held })
+        Ok(Prefetched::new(values, held))
     }
 
     /// The same, on all threads of `readers` at the same time. Each key is there once.
@@ -89,19 +99,64 @@ where
         use rayon::prelude::*;
 
         let held = self.latest();
-        let below = keys.into_iter().filter(|key| self.is_below(key, &held));
-        let below: Vec<_> = below.collect();
-        let read = |key: K| self.shared.store.get(&key).map(|value| (key, value));
-        // A store that is worth it takes longer for a read than a thread does to find the next one.
-        let values: Result<Vec<_>, _> =
-            readers.install(|| below.into_par_iter().map(read).collect());
-        let values = values?.into_iter().collect();
-        Ok(Prefetched { values, held })
+        // Those in memory take no longer than the threads would to share them.
+        let (mut below, mut values) = (Vec::new(), HashMap::default());
+        for key in keys {
+            match self.in_memory(&key, &held) {
+                Some(found) => drop(values.insert(key, found)),
+                None => below.push(key),
+            }
+        }
+        let read = |key: K| self.read(&key).map(|found| (key, found));
+        let read = || below.into_par_iter().map(read).collect();
+        let read: Result<Vec<_>, _> = readers.install(read);
+        values.extend(read?);
+        Ok(Prefetched::new(values, held))
     }
 
-    /// Whether only the store knows the latest value.
-    fn is_below(&self, key: &K, held: &Snapshot<K, V, S>) -> bool {
-        !self.shared.index.look(key, held.stamp()).is_known()
+    fn find(&self, key: &K, held: &Snapshot<K, V, S>) -> Result<Found<V>, S::Error> {
+        let found = self.in_memory(key, held);
+        found.map_or_else(|| self.read(key), Ok)
+    }
+
+    /// None if only the store knows the latest value.
+    fn in_memory(&self, key: &K, held: &Snapshot<K, V, S>) -> Option<Found<V>> {
+        let known = self.shared.index.look(key, held.stamp());
+        known.is_known().then(|| Found {
+            value: known.into_option(),
+            was_in_memory: true,
+        })
+    }
+
+    fn read(&self, key: &K) -> Result<Found<V>, S::Error> {
+        let value = self.shared.store.get(key)?;
+        Ok(Found {
+            value,
+            was_in_memory: false,
+        })
+    }
+}
+
+impl<K, V, S> Prefetched<K, V, S>
+where
+    K: Ord + Hash + Clone,
+    V: Value,
+{
+    fn new(values: HashMap<K, Found<V>, RandomState>, held: Snapshot<K, V, S>) -> Self {
+        let read = values.values().filter(|found| !found.was_in_memory).count();
+        Self { values, read, held }
+    }
+
+    /// What the store says of a key that is not in memory for who asks, if that is known here.
+    fn below(&self, key: &K) -> Option<&Option<V>> {
+        let found = self.values.get(key)?;
+        // What was in memory has moved into the store, or it is still there, and who asks does not see it: they came before it,
+        // or after it was reverted. Meanwhile nothing that came after it has moved.
+        let is_of_store = !found.was_in_memory || {
+            let index = &self.held.shared().index;
+            !index.look(key, self.held.stamp()).is_known()
+        };
+        is_of_store.then_some(&found.value)
     }
 }
 
@@ -146,8 +201,7 @@ where
         if known.is_known() {
             return Ok(known.into_option());
         }
-        let prefetched = self.prefetched.and_then(|found| found.values.get(key));
-        match prefetched {
+        match self.prefetched.and_then(|found| found.below(key)) {
             Some(value) => Ok(value.clone()),
             None => shared.store.get(key),
         }

@@ -68,8 +68,8 @@ impl Chain {
     #[must_use]
     pub fn latency(&self, share: f64) -> Option<Duration> {
         let last = self.latencies.len().checked_sub(1)?;
-        let index = (share * last as f64).round() as usize;
-        Some(self.latencies[index.min(last)])
+        let index = (0..=last).find(|index| *index as f64 >= share * last as f64);
+        Some(self.latencies[index.unwrap_or(last)])
     }
 }
 

@@ -72,9 +72,14 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 3.0)]
     overload: f64,
 
-    /// How many milliseconds nine in ten blocks may take then, at most.
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = value_parser!(u32).range(1..=60_000))]
-    target_ms: u32,
+    /// For how many seconds.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = value_parser!(u32).range(1..=3_600))]
+    seconds: u32,
+
+    /// How many milliseconds 99 in 100 blocks may take then, at most. Default: sixteen times as many as half of the blocks
+    /// take at the load before.
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=600_000))]
+    target_ms: Option<u32>,
 
     /// Prints one JSON object a line: one for each way and store, and one for the overload.
     #[arg(long)]
@@ -140,7 +145,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
     }
     progress.finish();
-    match written.and_then(|()| print(&results)) {
+    match written.and_then(|()| print(&results, arguments.seconds)) {
         // Who reads, for example `head`, has seen enough.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
         written => written.context("the result cannot be written")?,
@@ -163,8 +168,12 @@ fn measure(
         return Ok(None);
     };
     let best = measured[1].fast.speed();
-    let target = Duration::from_millis(u64::from(arguments.target_ms));
-    let overload = chain::overload(case, best, arguments.overload, target, cancel)?;
+    let target = arguments.target_ms.map_or_else(
+        || 16 * measured[1].loaded.latency(0.5).unwrap_or_default(),
+        |target| Duration::from_millis(u64::from(target)),
+    );
+    let time = Duration::from_secs(u64::from(arguments.seconds));
+    let overload = chain::overload(case, best, arguments.overload, time, target, cancel)?;
     progress.step();
     Ok((!cancel.is_cancelled()).then_some(Done {
         case,
@@ -254,7 +263,7 @@ fn print_lines(done: &Done) -> io::Result<()> {
     })
 }
 
-fn print(results: &[Done]) -> io::Result<()> {
+fn print(results: &[Done], seconds: u32) -> io::Result<()> {
     let Some(first) = results.first() else {
         return Ok(());
     };
@@ -321,15 +330,17 @@ fn print(results: &[Done]) -> io::Result<()> {
         text.push(String::new());
         text.append(&mut wrap(
             &format!(
-                "Overload, {:?} a read: of {} blocks/s that were offered, the pipeline executed {}, {} % of its best, and refused \
-                 the others. These took {} ms (p90), {} ms (p99); at most {} ms (p90) were asked for.",
+                "Overload, {:?} a read: of {} blocks/s that were offered for {} s, the pipeline executed {}, {} % of its best, and refused \
+                 the others. These took {} ms (p90), {} ms (p99), {} ms (p99.9); at most {} ms (p99) were asked for.",
                 case.latency,
                 decimal(Some(overload.offered), 0),
+                seconds,
                 decimal(Some(overload.accepted.speed()), 1),
                 decimal(Some(share), 1),
                 decimal(at(&overload.accepted, 0.9), 1),
                 decimal(at(&overload.accepted, 0.99), 1),
-                decimal(Some(milliseconds(overload.target)), 0),
+                decimal(at(&overload.accepted, 0.999), 1),
+                decimal(Some(milliseconds(overload.target)), 1),
             ),
             width,
         ));

@@ -10,12 +10,14 @@ use crate::histogram::whole;
 /// After M. Welsh and D. Culler, "Adaptive Overload Control for Busy Internet Servers" (USITS 2003): the 90th percentile is
 /// smoothed, and what is let in grows slowly below the target and shrinks quickly above it. They limit a rate; here it is the
 /// number of events inside, which by Little's law comes to the same, and follows by itself when handlers become faster or
-/// slower.
+/// slower. It begins with few, and lets twice as many in as long as they take less than half of the target.
 #[derive(Clone, Debug)]
 pub struct ResponseTarget {
     target: f64,
     least: usize,
     smooth: Option<f64>,
+    /// How many events have to leave before the next of the first steps; none when it is known how many are too many.
+    starting: Option<u64>,
 }
 
 /// A target of zero cannot be met.
@@ -31,6 +33,8 @@ const SHRINK: (f64, f64) = (1.2, 2.0);
 const GROW_BELOW: f64 = 0.9;
 /// How much more is let in at a time.
 const GROW: f64 = 1.05;
+/// How many events have to leave between two of the first steps, at least.
+const STARTING: u64 = 8;
 
 fn count(events: f64) -> usize {
     usize::try_from(whole(events)).unwrap_or(usize::MAX)
@@ -46,10 +50,12 @@ impl ResponseTarget {
             target: p90.as_secs_f64(),
             least: 1,
             smooth: None,
+            starting: Some(STARTING),
         })
     }
 
-    /// How many events are let in however long they take. Default: 1. As many as there are workers keep these busy.
+    /// How many events are let in however long they take, and in the beginning. Default: 1. As many as there are workers keep
+    /// these busy.
     #[must_use]
     pub fn at_least(mut self, events: usize) -> Self {
         self.least = events.max(1);
@@ -58,12 +64,33 @@ impl ResponseTarget {
 }
 
 impl Admission for ResponseTarget {
+    fn begin(&mut self, capacity: usize) -> usize {
+        self.least.min(capacity)
+    }
+
+    fn events(&self) -> u64 {
+        self.starting.unwrap_or(100)
+    }
+
     fn adjust(&mut self, sample: &AdmissionSample) -> usize {
         let allowed = sample.allowed.min(sample.capacity);
         if sample.finished == 0 {
             return allowed;
         }
         let p90 = sample.p90.as_secs_f64();
+        if self.starting.is_some() {
+            if sample.peak < allowed {
+                return allowed;
+            }
+            // Twice as many take twice as long at most.
+            if 2.0 * p90 < self.target && allowed < sample.capacity {
+                let allowed = (2 * allowed).min(sample.capacity);
+                // Those that leave first came when there were fewer.
+                self.starting = Some(STARTING.max(2 * allowed as u64));
+                return allowed;
+            }
+            self.starting = None;
+        }
         let smooth = self
             .smooth
             .map_or(p90, |before| SMOOTHING * before + (1.0 - SMOOTHING) * p90);

@@ -53,14 +53,33 @@ pub struct StageSample {
 
 /// Sets how many events may be in a pipeline at a time.
 pub trait Admission: Send {
+    /// How many are allowed until [`adjust`](Self::adjust) is asked for the first time. Less than one counts as one. Default: as
+    /// many as there is room for.
+    fn begin(&mut self, capacity: usize) -> usize {
+        capacity
+    }
+
     /// How many should be allowed from now on. Less than one counts as one.
     ///
-    /// It is asked when at least 100 events have left, and as many as are allowed inside, so that the last answer has
-    /// shown its effect; or when a second has passed and some have left.
+    /// It is asked when at least so many [`events`](Self::events) have left, and as many as are allowed inside, so that the last
+    /// answer has shown its effect; or when a second has passed and some have left.
     fn adjust(&mut self, sample: &AdmissionSample) -> usize;
+
+    /// How many events have to leave before it is asked again. Default: 100.
+    fn events(&self) -> u64 {
+        100
+    }
 }
 
 impl<T: Admission + ?Sized> Admission for Box<T> {
+    fn begin(&mut self, capacity: usize) -> usize {
+        (**self).begin(capacity)
+    }
+
+    fn events(&self) -> u64 {
+        (**self).events()
+    }
+
     fn adjust(&mut self, sample: &AdmissionSample) -> usize {
         (**self).adjust(sample)
     }
