@@ -2,7 +2,9 @@
 
 use std::env;
 
-use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+use comfy_table::{
+    CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle,
+};
 
 /// Where it is not known how wide the reader's screen is.
 const WIDTH: u16 = 100;
@@ -61,6 +63,22 @@ pub(crate) fn fit(columns: &[u16], width: u16, dispensable: &[usize]) -> Fit {
         }
     }
     Fit { gap, hidden }
+}
+
+/// Makes an [aligned](align) table fit into so many characters, if it can, and says which columns it goes without.
+pub(crate) fn make_fit(table: &mut Table, width: u16, dispensable: &[usize]) -> Vec<usize> {
+    // There is no space before the first column: one character more at least.
+    let columns = table.column_max_content_widths();
+    let Fit { gap, hidden } = fit(&columns, width.saturating_add(1), dispensable);
+    for (index, column) in table.column_iter_mut().enumerate() {
+        if index > 0 {
+            column.set_padding((gap, 0));
+        }
+        if hidden.contains(&index) {
+            column.set_constraint(ColumnConstraint::Hidden);
+        }
+    }
+    hidden
 }
 
 /// The lines of a table, with rules only below the header and above the last rows, of which there are `below`.

@@ -5,10 +5,12 @@
 //! | `node.rs` | what a node does with a block, and how blocks are written |
 //! | `store.rs` | a store that takes its time |
 //! | `one_by_one.rs` | block by block: each step on all cores, one after the other |
-//! | `runs.rs` | as fast as it goes, at a given load, and at too much of it |
+//! | `runs.rs` | as fast as it goes, and at a given load |
+//! | `overload.rs` | at too much load |
 
 mod node;
 mod one_by_one;
+mod overload;
 mod runs;
 mod store;
 
@@ -18,7 +20,8 @@ use pleach::pipeline::seda_stages::{BuildError, ResponseTargetError};
 
 use crate::stopwatch::Run;
 pub use node::NodeError;
-pub use runs::{measure, overload};
+pub use overload::overload;
+pub use runs::measure;
 
 /// A chain, and who executes it.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +96,9 @@ pub struct Overload {
     pub offered: f64,
     /// Blocks in a second that it takes if it is offered no more.
     pub best: f64,
-    /// What was accepted.
+    /// How much of that it takes if it is offered more: the median of all turns.
+    pub share: f64,
+    /// What was accepted in all turns.
     pub accepted: Chain,
     /// How many were refused.
     pub refused: usize,

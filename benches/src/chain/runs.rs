@@ -1,4 +1,4 @@
-//! As fast as it goes, at a given load, and at too much of it.
+//! As fast as it goes, and at a given load.
 
 use std::{
     sync::Arc,
@@ -9,11 +9,11 @@ use std::{
 use parking_lot::Mutex;
 use pleach::{
     CancelToken, ParallelExecutor, Pipeline, Runtime, State, Strategy, VersionedState,
-    pipeline::{BlockTicket, seda_stages::ResponseTarget},
+    pipeline::BlockTicket,
 };
 
 use super::{
-    Case, Chain, Failure, How, Measured, Overload,
+    Case, Chain, Failure, How, Measured,
     node::{PaymentsNode, put_place, write},
     one_by_one::OneByOne,
     store::Slow,
@@ -25,18 +25,18 @@ use crate::{
 };
 
 /// How many heights stay in memory.
-const KEPT: u64 = 8;
+pub(super) const KEPT: u64 = 8;
 /// How many blocks may wait before each stage.
-const QUEUE: usize = 8;
+pub(super) const QUEUE: usize = 8;
 /// The load at which latencies are measured, of what is possible block by block.
 const LOAD: f64 = 0.8;
 
-type Accounts = VersionedState<Key, u64, Slow>;
-type Finished = Arc<Mutex<Vec<Instant>>>;
+pub(super) type Accounts = VersionedState<Key, u64, Slow>;
+pub(super) type Finished = Arc<Mutex<Vec<Instant>>>;
 
 /// When blocks come.
 #[derive(Clone, Copy)]
-enum Arrival {
+pub(super) enum Arrival {
     /// As soon as there is room for them.
     AtOnce,
     /// So many a second, on average, at moments that are independent of each other.
@@ -44,10 +44,10 @@ enum Arrival {
 }
 
 /// What is needed for all runs of a case.
-struct Stand {
-    case: Case,
-    executor: ParallelExecutor,
-    blocks: Vec<Vec<u8>>,
+pub(super) struct Stand {
+    pub(super) case: Case,
+    pub(super) executor: ParallelExecutor,
+    pub(super) blocks: Vec<Vec<u8>>,
     /// How many payments of each block were made, and what is left in the end, by the first run.
     expected: Option<(Vec<usize>, Vec<Option<u64>>)>,
 }
@@ -117,7 +117,7 @@ fn middle(mut chains: Vec<Chain>) -> Chain {
 }
 
 /// All chains as one.
-fn together(chains: Vec<Chain>) -> Chain {
+pub(super) fn together(chains: Vec<Chain>) -> Chain {
     let mut latencies: Vec<_> = chains
         .iter()
         .flat_map(|chain| chain.latencies.iter().copied())
@@ -132,7 +132,7 @@ fn together(chains: Vec<Chain>) -> Chain {
 }
 
 impl Stand {
-    fn new(case: Case) -> Result<Self, Failure> {
+    pub(super) fn new(case: Case) -> Result<Self, Failure> {
         let runtime = Runtime::builder().workers(case.workers).build();
         let runtime = runtime.map_err(|error| Failure::Runtime(Box::new(error)))?;
         let block = |id: u64| {
@@ -148,7 +148,7 @@ impl Stand {
         })
     }
 
-    fn node(&self) -> (PaymentsNode, Accounts, Finished) {
+    pub(super) fn node(&self) -> (PaymentsNode, Accounts, Finished) {
         let rounds = self.case.rounds;
         let finished = Finished::default();
         let node = PaymentsNode {
@@ -164,7 +164,7 @@ impl Stand {
     }
 
     /// Executes the chain, and compares what it comes to with the first time.
-    fn run(&mut self, how: How, arrival: Arrival) -> Result<Chain, Failure> {
+    pub(super) fn run(&mut self, how: How, arrival: Arrival) -> Result<Chain, Failure> {
         let ran = match how {
             How::OneByOne => self.one_by_one(arrival)?,
             How::Pipeline => self.pipeline(arrival)?,
@@ -247,7 +247,7 @@ impl Stand {
         })
     }
 
-    fn readers(&self) -> usize {
+    pub(super) fn readers(&self) -> usize {
         if self.case.latency.is_zero() {
             0
         } else {
@@ -272,7 +272,7 @@ impl Stand {
 }
 
 /// Waits until a block comes, and says when that was to be.
-fn come(begin: Instant, arrival: Option<&Duration>) -> Instant {
+pub(super) fn come(begin: Instant, arrival: Option<&Duration>) -> Instant {
     let Some(arrival) = arrival else {
         return Instant::now();
     };
@@ -282,14 +282,14 @@ fn come(begin: Instant, arrival: Option<&Duration>) -> Instant {
 }
 
 /// How many payments of a block were made.
-fn made(ticket: BlockTicket<PaymentsNode>) -> Result<usize, Failure> {
+pub(super) fn made(ticket: BlockTicket<PaymentsNode>) -> Result<usize, Failure> {
     let done = ticket
         .wait()
         .map_err(|error| Failure::Block(Box::new(error)))?;
     Ok(done.into_output().unwrap_or_default())
 }
 
-fn chain(came: &[Instant], finished: &[Instant], run: Run) -> Chain {
+pub(super) fn chain(came: &[Instant], finished: &[Instant], run: Run) -> Chain {
     let pairs = came.iter().zip(finished);
     let mut latencies: Vec<_> = pairs
         .map(|(came, finished)| finished.saturating_duration_since(*came))
@@ -306,70 +306,4 @@ fn contents(state: &Accounts, accounts: u32) -> Vec<Option<u64>> {
         number
     };
     balances(u64::from(accounts)).map(number).collect()
-}
-
-/// Offers a pipeline so many times the blocks that it can take (`best` a second) as long as this, with an admission controller
-/// that is to keep blocks below `target`: nine in ten of them are asked to take no more than two thirds of that, as it does not
-/// look at the slowest.
-///
-/// Blocks that are refused are lost, and the next one that is accepted follows the last one that was.
-///
-/// # Errors
-///
-/// If a block that was accepted is not executed.
-pub fn overload(
-    case: Case,
-    best: f64,
-    times: f64,
-    time: Duration,
-    target: Duration,
-    cancel: &CancelToken,
-) -> Result<Overload, Failure> {
-    let stand = Stand::new(case)?;
-    let (node, state, finished) = stand.node();
-    let pipeline = Pipeline::builder(node, state, 0, stand.executor.clone())
-        .kept(KEPT)
-        .queue(QUEUE)
-        .readers(stand.readers())
-        .workers(case.workers)
-        .admission(ResponseTarget::new(target * 2 / 3)?)
-        .build()?;
-    let offered = best * times;
-    let gap = Duration::from_secs_f64(1.0 / offered);
-    let mut blocks = stand.blocks.into_iter().cycle();
-    let (ran, run) = Run::time(|| {
-        let begin = Instant::now();
-        let (mut arrivals, mut tickets, mut refused) = (Vec::new(), Vec::new(), 0);
-        for turn in 0.. {
-            let at = gap * turn;
-            if at >= time {
-                break;
-            }
-            let at = come(begin, Some(&at));
-            let Some(mut block) = blocks.next().filter(|_| !cancel.is_cancelled()) else {
-                break;
-            };
-            put_place(&mut block, tickets.len() as u64 + 1);
-            match pipeline.try_submit(block) {
-                Ok(ticket) => {
-                    arrivals.push(at);
-                    tickets.push(ticket);
-                }
-                Err(_) => refused += 1,
-            }
-        }
-        for ticket in tickets {
-            made(ticket)?;
-        }
-        Ok::<_, Failure>((arrivals, refused))
-    });
-    let (arrivals, refused) = ran?;
-    drop(pipeline);
-    Ok(Overload {
-        offered,
-        best,
-        accepted: chain(&arrivals, &finished.lock(), run),
-        refused,
-        target,
-    })
 }

@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::{
     interrupt::{self, CANCELLED},
     progress::Progress,
-    tables::{align, lines, screen, table},
+    tables::{align, lines, make_fit, screen, table},
     text::{counted, decimal, explain, milliseconds, print_line, thousands, with_causes, wrap},
 };
 
@@ -72,8 +72,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 3.0)]
     overload: f64,
 
-    /// For how many seconds.
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = value_parser!(u32).range(1..=3_600))]
+    /// For how many seconds, each time.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = value_parser!(u32).range(1..=3_600))]
     seconds: u32,
 
     /// How many milliseconds 99 in 100 blocks may take then, at most. Default: sixteen times as many as half of the blocks
@@ -109,6 +109,9 @@ impl Arguments {
     }
 }
 
+/// What a narrow table goes without, first to last: transactions a second, cores busy, p99.9.
+const DISPENSABLE: [usize; 3] = [3, 5, 8];
+
 /// What a case has come to.
 struct Done {
     case: Case,
@@ -124,7 +127,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     );
     let cancel = interrupt::token()?;
     let cases = arguments.cases();
-    let steps = 4 * usize::from(arguments.repeat) + 1;
+    let steps = 5 * usize::from(arguments.repeat);
     let progress = Progress::new(arguments.quiet, cases.len() * steps);
     let mut results = Vec::new();
     let mut failed = false;
@@ -167,15 +170,14 @@ fn measure(
     let Some(measured) = chain::measure(case, repeat, cancel, || progress.step())? else {
         return Ok(None);
     };
-    let best = measured[1].fast.speed();
     let target = arguments.target_ms.map_or_else(
         || 16 * measured[1].loaded.latency(0.5).unwrap_or_default(),
         |target| Duration::from_millis(u64::from(target)),
     );
     let time = Duration::from_secs(u64::from(arguments.seconds));
-    let overload = chain::overload(case, best, arguments.overload, time, target, cancel)?;
-    progress.step();
-    Ok((!cancel.is_cancelled()).then_some(Done {
+    let step = || progress.step();
+    let overload = chain::overload(case, repeat, arguments.overload, time, target, cancel, step)?;
+    Ok(overload.map(|overload| Done {
         case,
         measured,
         overload,
@@ -221,6 +223,7 @@ struct OverloadLine {
     offered_blocks_per_s: f64,
     best_blocks_per_s: f64,
     accepted_blocks_per_s: f64,
+    share_of_best: f64,
     refused: usize,
     target_ms: f64,
     p90_ms: Option<f64>,
@@ -256,6 +259,7 @@ fn print_lines(done: &Done) -> io::Result<()> {
         offered_blocks_per_s: overload.offered,
         best_blocks_per_s: overload.best,
         accepted_blocks_per_s: overload.accepted.speed(),
+        share_of_best: overload.share,
         refused: overload.refused,
         target_ms: milliseconds(overload.target),
         p90_ms: at(&overload.accepted, 0.9),
@@ -301,12 +305,14 @@ fn print(results: &[Done], seconds: u32) -> io::Result<()> {
         }
     }
     align(&mut table, &[1]);
+    let width = screen();
+    make_fit(&mut table, width, &DISPENSABLE);
     let mut out = io::stdout().lock();
     for line in lines(&table, 0) {
         writeln!(out, "{line}")?;
     }
     writeln!(out)?;
-    let width = usize::from(screen());
+    let width = usize::from(width);
     let mut text = wrap(
         &format!(
             "{} a block, between {} accounts; medians.",
@@ -326,17 +332,16 @@ fn print(results: &[Done], seconds: u32) -> io::Result<()> {
         text.append(&mut explain(name, meaning, 12, width));
     }
     for Done { case, overload, .. } in results {
-        let share = 100.0 * overload.accepted.speed() / overload.best;
         text.push(String::new());
         text.append(&mut wrap(
             &format!(
-                "Overload, {:?} a read: of {} blocks/s that were offered for {} s, the pipeline executed {}, {} % of its best, and refused \
+                "Overload, {:?} a read: of {} blocks/s that were offered for {} s, again and again, the pipeline executed {}, {} % of its best, and refused \
                  the others. These took {} ms (p90), {} ms (p99), {} ms (p99.9); at most {} ms (p99) were asked for.",
                 case.latency,
                 decimal(Some(overload.offered), 0),
                 seconds,
                 decimal(Some(overload.accepted.speed()), 1),
-                decimal(Some(share), 1),
+                decimal(Some(100.0 * overload.share), 1),
                 decimal(at(&overload.accepted, 0.9), 1),
                 decimal(at(&overload.accepted, 0.99), 1),
                 decimal(at(&overload.accepted, 0.999), 1),

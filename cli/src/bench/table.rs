@@ -2,11 +2,10 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{ColumnConstraint, Table};
 use pleach_bench::engines::{Case, Engine, Measured, compare};
 
 use crate::{
-    tables::{Fit, align, fit, lines, screen, table},
+    tables::{align, lines, make_fit, screen, table},
     text::{counted, decimal, explain, thousands, wrap},
 };
 
@@ -55,7 +54,7 @@ pub(super) fn print(results: &[(Case, Vec<Measured>)]) -> io::Result<()> {
     }
     align(&mut table, &[2]);
     let width = screen();
-    let hidden = make_fit(&mut table, width);
+    let hidden = make_fit(&mut table, width, &DISPENSABLE);
     let mut lines = lines(&table, 0).into_iter();
     let mut out = io::stdout().lock();
     for line in lines.by_ref().take(2) {
@@ -86,22 +85,6 @@ pub(super) fn print(results: &[(Case, Vec<Measured>)]) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Makes the table fit, and says which columns it goes without.
-fn make_fit(table: &mut Table, width: u16) -> Vec<usize> {
-    // There is no space before the first column: one character more at least.
-    let columns = table.column_max_content_widths();
-    let Fit { gap, hidden } = fit(&columns, width.saturating_add(1), &DISPENSABLE);
-    for (index, column) in table.column_iter_mut().enumerate() {
-        if index > 0 {
-            column.set_padding((gap, 0));
-        }
-        if hidden.contains(&index) {
-            column.set_constraint(ColumnConstraint::Hidden);
-        }
-    }
-    hidden
 }
 
 /// What the columns mean that are there.

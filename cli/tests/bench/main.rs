@@ -1,4 +1,6 @@
-//! `pleach bench payments` as a user runs it.
+//! `pleach bench` as a user runs it: `payments` here, `pipeline` in a file of its own.
+
+mod pipeline;
 
 use std::process::{Command, Output};
 
@@ -18,14 +20,22 @@ const TINY: [&str; 10] = [
 ];
 
 fn command(arguments: &[&str]) -> Command {
+    program("payments", arguments)
+}
+
+fn program(what: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pleach"));
-    command.args(["bench", "payments"]).args(arguments);
+    command.args(["bench", what]).args(arguments);
     command.env("NO_COLOR", "1").env_remove("COLUMNS");
     command
 }
 
 fn bench(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output: Output = command(arguments).output().expect("the program starts");
+    run(command(arguments))
+}
+
+fn run(mut command: Command) -> (Option<i32>, String, String) {
+    let output: Output = command.output().expect("the program starts");
     let text = |bytes| String::from_utf8(bytes).expect("it is text");
     let (stdout, stderr) = (text(output.stdout), text(output.stderr));
     assert!(!stderr.contains("panicked"), "{stderr}");
