@@ -1,12 +1,13 @@
 //! What Pleach is measured against, and the benches that do it.
 //!
-//! | engine | what |
+//! | module | what |
 //! | --- | --- |
 //! | [`plain`] | a plain revm loop over a cache database: the honest baseline for Ethereum blocks |
 //! | [`block_stm`] | Block-STM, as its paper has it: the baseline for optimistic execution |
 //! | [`payments`] | payments, and a plain loop over a hash map that makes them |
 //! | [`chain`] | a chain of blocks of payments, in a pipeline and block by block |
 //! | [`engines`] | all engines in turns, on payments |
+//! | [`row`] | what is measured: a line of `pleach bench --json` |
 //!
 //! `cargo bench -p pleach-bench` runs the criterion benches.
 
@@ -16,4 +17,5 @@ pub mod chain;
 pub mod engines;
 pub mod payments;
 pub mod plain;
+pub mod row;
 pub mod stopwatch;
