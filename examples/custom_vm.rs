@@ -1,4 +1,4 @@
-//! A VM in one screen: a little bank with accounts, a fee account that everybody pays, and a limit on the block.
+//! A VM in 60 lines: a little bank with accounts, a fee account that everybody pays, and a limit on the block.
 //!
 //! `cargo run --release --example custom_vm`
 
