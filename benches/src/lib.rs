@@ -6,6 +6,7 @@
 //! | [`block_stm`] | Block-STM, as its paper has it: the baseline for optimistic execution |
 //! | [`payments`] | payments, and a plain loop over a hash map that makes them |
 //! | [`chain`] | a chain of blocks of payments, in a pipeline and block by block |
+//! | [`gigagas`] | Ethereum blocks of a billion gas: transfers, tokens, swaps |
 //! | [`engines`] | all engines in turns, on payments |
 //! | [`row`] | what is measured: a line of `pleach bench --json` |
 //!
@@ -15,6 +16,7 @@ pub mod block_stm;
 pub mod blocks;
 pub mod chain;
 pub mod engines;
+pub mod gigagas;
 pub mod payments;
 pub mod plain;
 pub mod row;

@@ -10,11 +10,12 @@ use alloy_eips::{
     eip7251::CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS,
 };
 use alloy_evm::{EvmEnv, FromRecoveredTx};
-use alloy_primitives::{Address, Bytes};
-use pleach_evm::ChainSpec;
+use alloy_primitives::{Address, Bytes, KECCAK256_EMPTY};
+use pleach::Changes;
+use pleach_evm::{Account, ChainSpec, EvmState, Key, Part, Value};
 use revm::{
-    Context, ExecuteCommitEvm, MainBuilder, MainContext, SystemCallCommitEvm,
-    context::TxEnv,
+    Context, DatabaseRef, ExecuteCommitEvm, MainBuilder, MainContext, SystemCallCommitEvm,
+    context::{TxEnv, result::ExecutionResult},
     database::{CacheDB, EmptyDB},
     primitives::hardfork::SpecId,
     state::{AccountInfo, Bytecode},
@@ -77,7 +78,20 @@ impl Plain {
     /// # Panics
     ///
     /// If a transaction is not valid.
-    pub fn run(&self, database: &mut Database) -> u64 {
+    pub fn run<D: DatabaseRef>(&self, database: &mut CacheDB<D>) -> u64 {
+        self.run_with(database, |_| ())
+    }
+
+    /// The same, and shows how each transaction was executed.
+    ///
+    /// # Panics
+    ///
+    /// If a transaction is not valid.
+    pub fn run_with<D: DatabaseRef>(
+        &self,
+        database: &mut CacheDB<D>,
+        mut see: impl FnMut(&ExecutionResult),
+    ) -> u64 {
         let mut evm = Context::mainnet()
             .with_db(database)
             .with_cfg(self.env.cfg_env.clone())
@@ -93,6 +107,7 @@ impl Plain {
                 .transact_commit(transaction.clone())
                 .expect("the block is valid");
             gas += result.tx_gas_used();
+            see(&result);
         }
         for (contract, input) in &self.after {
             evm.system_call_commit(*contract, input.clone())
@@ -100,6 +115,41 @@ impl Plain {
         }
         gas
     }
+}
+
+/// The account in which a database differs from the state after a block that changed so much of it.
+pub fn difference<D: DatabaseRef>(
+    database: &CacheDB<D>,
+    after: &EvmState,
+    changes: &Changes<Key, Value>,
+) -> Option<Address> {
+    // What was executed does not say what was changed and left, so both directions are looked at.
+    let nothing = Account::default();
+    let cached = database.cache.accounts.iter();
+    let other = cached.filter(|(address, found)| {
+        let expected = after.account(**address).unwrap_or(&nothing);
+        let code = expected.code.unwrap_or(KECCAK256_EMPTY);
+        let info = &found.info;
+        let word = |slot| expected.storage.get(slot).copied().unwrap_or_default();
+        (info.balance, info.nonce) != (expected.balance, expected.nonce)
+            || info.code_hash != code
+            || found
+                .storage
+                .iter()
+                .any(|(slot, found)| *found != word(slot))
+    });
+    let missing = changes.iter().filter_map(|(key, _)| {
+        let Key::Account(address, part) = key else {
+            return None;
+        };
+        let account = database.cache.accounts.get(address);
+        let is_there = account.is_some_and(|account| match part {
+            Part::Slot { slot, .. } => account.storage.contains_key(slot),
+            _ => true,
+        });
+        (!is_there).then_some(*address)
+    });
+    other.map(|(address, _)| *address).chain(missing).next()
 }
 
 fn env(spec: &ChainSpec, header: &Header) -> EvmEnv {

@@ -117,6 +117,21 @@ impl EvmBlock {
         PreparedBlock::new(Cow::Borrowed(self), spec, senders)
     }
 
+    /// The same, with senders that are known already, for example from a pool of transactions: they are believed, and no
+    /// signature is looked at.
+    ///
+    /// # Errors
+    ///
+    /// If there are fewer senders than transactions. Those past the last transaction are left out.
+    pub fn prepare_with_senders(
+        &self,
+        spec: &ChainSpec,
+        senders: &[Address],
+    ) -> Result<PreparedBlock<'_>, BlockError> {
+        let known = (0..self.transactions.len()).map(|index| senders.get(index).copied());
+        PreparedBlock::new(Cow::Borrowed(self), spec, known.collect())
+    }
+
     /// The same, and keeps the block; on the thread of the caller alone, who may prepare several blocks side by side.
     ///
     /// # Errors

@@ -1,0 +1,126 @@
+//! Ethereum blocks of a billion gas, on a plain revm loop and on Pleach, in turns.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `generate.rs` | makes a block, and the state before it |
+//! | `contracts.rs` | the contracts that it calls, which come from the sample chain |
+//! | `people.rs` | who does something in it, and with whom |
+//! | `slow.rs` | a store that takes its time for each read |
+//! | `entrant.rs` | engines with their threads |
+//! | `measure.rs` | a block on every engine in turns, and the comparison of what comes of it |
+
+mod contracts;
+mod entrant;
+mod generate;
+mod measure;
+mod people;
+mod slow;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+pub use entrant::{Engine, Entrant, Hints};
+pub use generate::generate;
+pub use measure::{Failure, Measured, Prepared, measure, real_latency};
+
+/// What the transactions of a block do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workload {
+    /// They pay ether.
+    Transfers,
+    /// They pay with a token of `OpenZeppelin`.
+    Erc20,
+    /// They swap tokens on Uniswap V2, through a router.
+    Swaps,
+    /// Six of ten pay ether, two pay with one of three tokens, and two swap on one of two pairs.
+    Hybrid,
+}
+
+impl Workload {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Transfers, Self::Erc20, Self::Swaps, Self::Hybrid];
+
+    /// The kinds of blocks that there are of it.
+    #[must_use]
+    pub const fn kinds(self) -> &'static [Kind] {
+        match self {
+            Self::Transfers | Self::Erc20 | Self::Swaps => {
+                &[Kind::Independent, Kind::Uniform, Kind::Hot, Kind::Chained]
+            }
+            Self::Hybrid => &[Kind::Independent, Kind::Uniform, Kind::Hot],
+        }
+    }
+}
+
+impl fmt::Display for Workload {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Transfers => "evm-transfers",
+            Self::Erc20 => "evm-erc20",
+            Self::Swaps => "evm-swaps",
+            Self::Hybrid => "evm-hybrid",
+        })
+    }
+}
+
+/// What transactions have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Nobody takes part twice, and each token and each pair is used once; in the hybrid block people alone are like that.
+    Independent,
+    /// People are drawn uniformly. There is one token, or 100 pairs, which are drawn uniformly too.
+    Uniform,
+    /// Three of ten draws are among a tenth of the people, and so with pairs.
+    Hot,
+    /// Each transaction needs what the one before leaves: it passes on the ether or the tokens that it has just got, or swaps
+    /// on the one pair that there is.
+    Chained,
+}
+
+impl Kind {
+    /// Whether people are drawn, of whom some may have no part.
+    const fn draws(self) -> bool {
+        matches!(self, Self::Uniform | Self::Hot)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Independent => "independent",
+            Self::Uniform => "uniform",
+            Self::Hot => "hot",
+            Self::Chained => "chained",
+        })
+    }
+}
+
+/// What fixes a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// What its transactions do.
+    pub workload: Workload,
+    /// What they have in common.
+    pub kind: Kind,
+    /// How much gas they use: the last one brings it to that or past it.
+    pub gas: u64,
+    /// How many people there are where they are drawn. At least two.
+    pub accounts: u64,
+    /// Where random numbers begin.
+    pub seed: u64,
+}
+
+impl Settings {
+    /// A block of a billion gas, with 100,000 accounts.
+    #[must_use]
+    pub const fn new(workload: Workload, kind: Kind) -> Self {
+        Self {
+            workload,
+            kind,
+            gas: 1_000_000_000,
+            accounts: 100_000,
+            seed: 1,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! A store that takes its time for each read.
+
+use std::{
+    cell::Cell,
+    sync::OnceLock,
+    thread,
+    time::{Duration, Instant},
+};
+
+use alloy_primitives::{Address, B256, U256, map::AddressMap};
+use pleach::State;
+use pleach_evm::{EvmState, Key, Part, Value};
+use revm::{
+    DatabaseRef,
+    state::{AccountInfo, Bytecode},
+};
+
+use crate::plain::Database;
+
+/// How long a store takes for a read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Latency(pub(super) Duration);
+
+impl Latency {
+    /// Sleeps for so long, as a thread does that waits for a disk: others have the core meanwhile.
+    fn wait(self) {
+        thread_local! {
+            static PRECISE: Cell<bool> = const { Cell::new(false) };
+        }
+        if self.0.is_zero() {
+            return;
+        }
+        if !PRECISE.replace(true) {
+            sleep_precisely();
+        }
+        thread::sleep(self.0);
+    }
+
+    /// How long it really takes: the mean of some times.
+    pub(super) fn measure(self) -> Duration {
+        const TIMES: u32 = 100;
+        let start = Instant::now();
+        for _ in 0..TIMES {
+            self.wait();
+        }
+        start.elapsed() / TIMES
+    }
+}
+
+/// Linux lets a thread sleep up to 50 us longer, to wake several at once, unless it says otherwise.
+#[cfg(target_os = "linux")]
+fn sleep_precisely() {
+    // Where that is refused, reads take longer, which is measured and shown.
+    let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sleep_precisely() {}
+
+/// A state behind a store that reads accounts whole, each of them once, and words of storage one by one.
+#[derive(Debug)]
+pub(super) struct Slow<S> {
+    state: S,
+    latency: Latency,
+    /// The accounts that there are. Who comes while one is being read waits for that.
+    read: AddressMap<OnceLock<()>>,
+}
+
+impl<S> Slow<S> {
+    /// `accounts` are those that `state` has.
+    pub(super) fn new(state: S, accounts: &EvmState, latency: Latency) -> Self {
+        let accounts = accounts.accounts();
+        Self {
+            state,
+            latency,
+            read: accounts
+                .map(|(address, _)| (address, OnceLock::new()))
+                .collect(),
+        }
+    }
+}
+
+impl<S: State<Key, Value>> State<Key, Value> for Slow<S> {
+    type Error = S::Error;
+
+    fn get(&self, key: &Key) -> Result<Option<Value>, S::Error> {
+        match key {
+            Key::Account(_, Part::Slot { .. }) | Key::BlockHash(_) => self.latency.wait(),
+            Key::Account(address, _) => match self.read.get(address) {
+                Some(read) => *read.get_or_init(|| self.latency.wait()),
+                None => self.latency.wait(),
+            },
+        }
+        self.state.get(key)
+    }
+}
+
+/// The same for revm.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SlowDatabase<'a> {
+    pub(super) database: &'a Database,
+    pub(super) latency: Latency,
+}
+
+impl DatabaseRef for SlowDatabase<'_> {
+    type Error = <Database as DatabaseRef>::Error;
+
+    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, Self::Error> {
+        self.latency.wait();
+        self.database.basic_ref(address)
+    }
+
+    fn code_by_hash_ref(&self, hash: B256) -> Result<Bytecode, Self::Error> {
+        self.database.code_by_hash_ref(hash)
+    }
+
+    fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, Self::Error> {
+        self.latency.wait();
+        self.database.storage_ref(address, slot)
+    }
+
+    fn block_hash_ref(&self, number: u64) -> Result<B256, Self::Error> {
+        self.latency.wait();
+        self.database.block_hash_ref(number)
+    }
+}

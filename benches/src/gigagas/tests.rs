@@ -1,0 +1,149 @@
+//! What must be true of the blocks, and of their comparison.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use alloy_primitives::{Address, U256};
+use pleach::CancelToken;
+use pleach_evm::{BlockError, EvmBlock};
+
+use super::{Engine, Entrant, Hints, Kind, Prepared, Settings, Workload, generate, measure};
+
+fn small(workload: Workload, kind: Kind) -> Settings {
+    Settings {
+        gas: 3_000_000,
+        accounts: 50,
+        ..Settings::new(workload, kind)
+    }
+}
+
+fn all() -> impl Iterator<Item = Settings> {
+    Workload::ALL.into_iter().flat_map(|workload| {
+        let kinds = workload.kinds().iter();
+        kinds.map(move |kind| small(workload, *kind))
+    })
+}
+
+fn entrants() -> Vec<Entrant> {
+    let workers = [1, 2].map(|count| NonZeroUsize::new(count).expect("there are some"));
+    let hints = [Hints::None, Hints::Tree, Hints::Accesses];
+    Entrant::all(&workers, &hints).expect("there are threads")
+}
+
+#[test]
+fn every_engine_leaves_the_same_of_every_block() {
+    let (entrants, cancel) = (entrants(), CancelToken::new());
+    for settings in all() {
+        let case = generate(&settings);
+        let prepared = Prepared::new(&case, &cancel).expect("the block is valid");
+        assert_eq!(prepared.failed(), 0, "{settings:?}");
+        assert!(prepared.gas() >= settings.gas, "{settings:?}");
+        assert!(prepared.gas() < settings.gas + 200_000, "{settings:?}");
+        for latency in [Duration::ZERO, Duration::from_micros(1)] {
+            let measured = measure(&prepared, latency, &entrants, 2, &cancel, || ());
+            let measured = measured.unwrap_or_else(|error| panic!("{settings:?}: {error}"));
+            assert_eq!(measured.len(), 14);
+            assert_eq!(measured[0].engine, Engine::Plain);
+            assert!((measured[0].speedup - 1.0).abs() < 1e-9);
+        }
+    }
+}
+
+#[test]
+fn a_seed_fixes_the_block_and_its_state() {
+    for settings in all() {
+        let (one, other) = (generate(&settings), generate(&settings));
+        assert_eq!(one.file.block.transactions, other.file.block.transactions);
+        assert_eq!(one.senders, other.senders);
+        let accounts = one.file.state.accounts();
+        let mut same =
+            accounts.map(|(address, account)| other.file.state.account(address) == Some(account));
+        assert!(same.all(|same| same), "{settings:?}");
+        assert_eq!(one.file.state.len(), other.file.state.len());
+    }
+    let settings = small(Workload::Transfers, Kind::Uniform);
+    let other = Settings {
+        seed: 2,
+        ..settings
+    };
+    assert_ne!(generate(&settings).senders, generate(&other).senders);
+}
+
+#[test]
+fn a_billion_gas_are_47620_transfers() {
+    let settings = Settings::new(Workload::Transfers, Kind::Independent);
+    assert_eq!(generate(&settings).senders.len(), 47_620);
+}
+
+#[test]
+fn chained_transactions_need_the_one_before() {
+    for workload in [Workload::Transfers, Workload::Erc20, Workload::Swaps] {
+        let case = generate(&small(workload, Kind::Chained));
+        let (state, cancel) = (&case.file.state, CancelToken::new());
+        let prepare = |block: &EvmBlock, senders: &[Address]| {
+            let prepared = block.prepare_with_senders(&case.file.spec, senders);
+            let (_, accesses) = prepared
+                .expect("there are senders")
+                .record(state, &cancel)?;
+            Ok::<_, BlockError>(accesses)
+        };
+        let block = &case.file.block;
+        let accesses = prepare(block, &case.senders).expect("the block is valid");
+        if workload == Workload::Transfers {
+            // Who can pay is a question, which does not order transactions. Without the one before the answer is no.
+            let mut without = block.clone();
+            without.transactions.remove(3);
+            let mut senders = case.senders.clone();
+            senders.remove(3);
+            let failure = prepare(&without, &senders).expect_err("there is no money");
+            assert!(
+                failure
+                    .to_string()
+                    .starts_with("transaction 3 is not valid")
+            );
+            continue;
+        }
+        let reads_last = accesses.windows(2).all(|pair| {
+            let mut written = pair[0].writes();
+            written.any(|key| pair[1].reads().any(|read| read == key))
+        });
+        assert!(reads_last, "{workload}");
+    }
+}
+
+#[test]
+fn nobody_takes_part_twice_in_independent_blocks() {
+    for workload in [Workload::Transfers, Workload::Erc20, Workload::Swaps] {
+        let case = generate(&small(workload, Kind::Independent));
+        let mut senders = case.senders.clone();
+        senders.sort_unstable();
+        senders.dedup();
+        assert_eq!(senders.len(), case.senders.len());
+    }
+}
+
+#[test]
+fn another_outcome_is_noticed() {
+    let (entrants, cancel) = (entrants(), CancelToken::new());
+    let case = generate(&small(Workload::Erc20, Kind::Uniform));
+    let mut other = generate(&small(Workload::Erc20, Kind::Uniform));
+    let sender = other.senders[0];
+    let mut account = other
+        .file
+        .state
+        .account(sender)
+        .expect("it is there")
+        .clone();
+    account.balance += U256::ONE;
+    other.file.state.insert_account(sender, account);
+    let mut prepared = Prepared::new(&case, &cancel).expect("the block is valid");
+    let elsewhere = Prepared::new(&other, &cancel).expect("the block is valid");
+    prepared.expect_of(elsewhere);
+    for entrant in entrants.chunks(1) {
+        let result = measure(&prepared, Duration::ZERO, entrant, 1, &cancel, || ());
+        let failure = result.expect_err("it is noticed").to_string();
+        assert_eq!(
+            failure,
+            format!("{}: other changes than serially", entrant[0])
+        );
+    }
+}
