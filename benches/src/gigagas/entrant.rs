@@ -20,10 +20,10 @@ pub enum Engine {
 impl fmt::Display for Engine {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(match self {
-            Self::Plain => "plain revm",
+            Self::Plain => "plain",
             Self::Serial => "serial",
-            Self::Auto => "auto",
-            Self::Optimistic => "optimistic",
+            Self::Auto => "pleach-auto",
+            Self::Optimistic => "pleach-optimistic",
         })
     }
 }

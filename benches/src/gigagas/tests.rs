@@ -10,7 +10,7 @@ use super::{Engine, Entrant, Hints, Kind, Prepared, Settings, Workload, generate
 
 fn small(workload: Workload, kind: Kind) -> Settings {
     Settings {
-        gas: 3_000_000,
+        gas: 1_500_000,
         accounts: 50,
         ..Settings::new(workload, kind)
     }
@@ -39,7 +39,7 @@ fn every_engine_leaves_the_same_of_every_block() {
         assert!(prepared.gas() >= settings.gas, "{settings:?}");
         assert!(prepared.gas() < settings.gas + 200_000, "{settings:?}");
         for latency in [Duration::ZERO, Duration::from_micros(1)] {
-            let measured = measure(&prepared, latency, &entrants, 2, &cancel, || ());
+            let measured = measure(&prepared, latency, &entrants, 1, &cancel, || ());
             let measured = measured.unwrap_or_else(|error| panic!("{settings:?}: {error}"));
             assert_eq!(measured.len(), 14);
             assert_eq!(measured[0].engine, Engine::Plain);

@@ -11,11 +11,13 @@ use std::{
 use anyhow::Context;
 use clap::{ValueEnum, value_parser};
 use pleach::CancelToken;
-use pleach_bench::gigagas::{
-    Engine, Entrant, Failure, Hints, Kind, Measured, Prepared, Settings, Workload, generate,
-    measure, real_latency,
+use pleach_bench::{
+    gigagas::{
+        Engine, Entrant, Failure, Hints, Kind, Measured, Prepared, Settings, Workload, generate,
+        measure, real_latency,
+    },
+    row::Row,
 };
-use serde::Serialize;
 
 use crate::{
     interrupt::{self, CANCELLED},
@@ -176,38 +178,14 @@ struct Case {
     measured: Vec<Measured>,
 }
 
-/// What is printed as JSON.
-#[derive(Serialize)]
-struct Line {
-    workload: String,
-    params: Params,
-    engine: String,
-    hints: String,
-    workers: usize,
-    runs: usize,
-    milliseconds: f64,
-    /// The fastest and the slowest run.
-    milliseconds_spread: [f64; 2],
-    tps: f64,
-    ggas_per_second: f64,
-    /// The time of the plain loop by this.
-    speedup: f64,
-    /// Nothing where the system does not tell.
-    cores_busy: Option<f64>,
-    /// Nothing where the engine does not tell.
-    attempts_per_tx: Option<f64>,
-}
-
-#[derive(Clone, Serialize)]
-struct Params {
-    kind: String,
-    transactions: usize,
-    gas: u64,
-    accounts: u64,
-    seed: u64,
-    latency_us: u32,
-    /// How long a read really took.
-    read_us: f64,
+impl Case {
+    /// Whether others had the processors meanwhile: a loop that never waits has a core to itself otherwise. On a slow store
+    /// that cannot be told.
+    fn is_noisy(&self) -> bool {
+        let plain = self.measured.first();
+        let busy = plain.and_then(|plain| plain.cores_busy);
+        self.latency_us == 0 && busy.is_some_and(|cores| cores < 0.9)
+    }
 }
 
 /// Runs the command.
@@ -230,7 +208,7 @@ pub(crate) fn run(workload: Workload, arguments: &Arguments) -> anyhow::Result<E
     let mut written = Ok(());
     for kind in kinds {
         let settings = Settings {
-            gas: u64::from(arguments.mgas) * 1_000_000,
+            gas: u64::from(arguments.mgas) * MGAS,
             accounts: arguments.accounts,
             seed: arguments.seed,
             ..Settings::new(workload, kind)
@@ -238,7 +216,7 @@ pub(crate) fn run(workload: Workload, arguments: &Arguments) -> anyhow::Result<E
         let result = bench.block(settings, &mut |case: Case| {
             if arguments.json {
                 let mut lines = case.measured.iter();
-                written = lines.try_for_each(|measured| print_line(&line(&case, measured)));
+                written = lines.try_for_each(|measured| print_line(&row(&case, measured)));
             } else {
                 cases.push(case);
             }
@@ -246,8 +224,8 @@ pub(crate) fn run(workload: Workload, arguments: &Arguments) -> anyhow::Result<E
         });
         if let Err(failure) = result {
             failed = true;
-            let causes = with_causes(&failure);
-            let _ = writeln!(io::stderr(), "pleach: {workload}, {kind}: {causes}");
+            let reasons = with_causes(&failure);
+            let _ = writeln!(io::stderr(), "pleach: {workload}, {kind}: {reasons}");
         }
         if bench.cancel.is_cancelled() || written.is_err() {
             break;
@@ -307,37 +285,52 @@ impl Bench<'_> {
     }
 }
 
-fn line(case: &Case, measured: &Measured) -> Line {
+fn row(case: &Case, measured: &Measured) -> Row {
+    let settings = &case.settings;
+    let transactions = case.transactions as f64;
+    let tps = |time: Option<&Duration>| time.map_or(0.0, |time| transactions / time.as_secs_f64());
+    let params = [
+        ("kind", settings.kind.to_string().into()),
+        ("latency_us", case.latency_us.into()),
+        ("hints", measured.hints.to_string().into()),
+        ("mgas", (settings.gas / MGAS).into()),
+        ("accounts", settings.accounts.into()),
+        ("seed", settings.seed.into()),
+    ];
     let seconds = measured.time.as_secs_f64();
-    let milliseconds = |time: Option<&Duration>| time.map_or(0.0, |time| time.as_secs_f64() * 1e3);
-    Line {
-        workload: case.settings.workload.to_string(),
-        params: Params {
-            kind: case.settings.kind.to_string(),
-            transactions: case.transactions,
-            gas: case.gas,
-            accounts: case.settings.accounts,
-            seed: case.settings.seed,
-            latency_us: case.latency_us,
-            read_us: case.read.as_secs_f64() * 1e6,
-        },
+    Row {
+        workload: settings.workload.to_string(),
+        params: params
+            .map(|(name, value)| (name.to_owned(), value))
+            .into_iter()
+            .collect(),
         engine: measured.engine.to_string(),
-        hints: measured.hints.to_string(),
         workers: measured.workers,
+        transactions: case.transactions,
         runs: measured.times.len(),
-        milliseconds: seconds * 1e3,
-        milliseconds_spread: [
-            milliseconds(measured.times.iter().min()),
-            milliseconds(measured.times.iter().max()),
+        tps: transactions / seconds,
+        tps_spread: [
+            tps(measured.times.iter().max()),
+            tps(measured.times.iter().min()),
         ],
-        tps: case.transactions as f64 / seconds,
-        ggas_per_second: case.gas as f64 / 1e9 / seconds,
         speedup: measured.speedup,
+        cpu_s_per_tx: measured
+            .cores_busy
+            .map(|cores| cores * seconds / transactions),
         cores_busy: measured.cores_busy,
         attempts_per_tx: measured.attempts,
+        allocations_per_tx: None,
+        peak_alloc_mb: None,
+        peak_rss_mb: None,
+        commit_p50_us: None,
+        commit_p99_us: None,
+        bound: None,
+        efficiency: None,
+        is_noisy: case.is_noisy(),
     }
 }
 
+const MGAS: u64 = 1_000_000;
 const GGAS: usize = 6;
 const CORES: usize = 8;
 const ATTEMPTS: usize = 9;
@@ -435,6 +428,10 @@ fn legend(first: &Case, cases: &[&Case], hidden: &[usize], width: usize) -> Vec<
         counted(runs, "run"),
     );
     let mut lines = wrap(&text, width);
+    if cases.iter().any(|case| case.is_noisy()) {
+        let warning = "Others had the processors meanwhile: the figures say little.";
+        lines.append(&mut wrap(warning, width));
+    }
     for (column, name, meaning) in [
         (
             None,
