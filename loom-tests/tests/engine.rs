@@ -187,6 +187,13 @@ fn optimistic_adds_that_another_asks_about() {
 }
 
 #[test]
+fn optimistic_what_comes_between_two_questions() {
+    let steps: &[&[Step]] = &[&[Step::Add(1, 5)], &[Step::Contains(1), Step::Contains(1)]];
+    // One change between two questions takes no more.
+    explore_block(block(steps, Declared::Nothing), Strategy::Optimistic, 2);
+}
+
+#[test]
 fn optimistic_a_write_that_is_taken_back() {
     // What the second one writes depends on what it sees.
     explore_optimistic(&[
