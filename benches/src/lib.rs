@@ -8,6 +8,7 @@
 //! | [`chain`] | a chain of blocks of payments, in a pipeline and block by block |
 //! | [`gigagas`] | Ethereum blocks of a billion gas: transfers, tokens, swaps |
 //! | [`engines`] | all engines in turns, on payments |
+//! | [`report`] | a page of charts of what was measured |
 //! | [`row`] | what is measured: a line of `pleach bench --json` |
 //!
 //! `cargo bench -p pleach-bench` runs the criterion benches.
@@ -19,5 +20,6 @@ pub mod engines;
 pub mod gigagas;
 pub mod payments;
 pub mod plain;
+pub mod report;
 pub mod row;
 pub mod stopwatch;
