@@ -9,6 +9,8 @@ mod limits;
 mod optimistic;
 mod parallel;
 #[cfg(feature = "pipeline")]
+mod persisting;
+#[cfg(feature = "pipeline")]
 mod pipeline;
 mod planned;
 mod recording;

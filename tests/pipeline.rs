@@ -2,26 +2,23 @@
 
 use std::{
     ops::{Bound, ControlFlow},
-    sync::{
-        Arc, Condvar, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
 };
 
 use pleach::{
     Block, CancelToken, ExecuteError, Executor, MemoryState, MemoryStore, ParallelExecutor,
-    RangeSupport, Runtime, SerialExecutor, State, Store, VersionedState, Writes,
+    Runtime, SerialExecutor, State, VersionedState,
     pipeline::{
         Executed, Failed, Node, Pipeline, named_keys,
         seda_stages::{EventError, EventErrorKind},
     },
-    testkit::{Program, ProgramVm, Step, strategies},
+    testkit::{Program, ProgramVm, strategies},
 };
 use proptest::{prelude::*, test_runner::TestRunner};
 
 /// Where a block goes wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Fate {
+pub(crate) enum Fate {
     Good,
     Undecodable,
     Invalid,
@@ -31,15 +28,15 @@ enum Fate {
 }
 
 #[derive(Clone, Debug)]
-struct Sent {
-    parent: u64,
-    id: u64,
-    fate: Fate,
-    programs: Vec<Program>,
+pub(crate) struct Sent {
+    pub(crate) parent: u64,
+    pub(crate) id: u64,
+    pub(crate) fate: Fate,
+    pub(crate) programs: Vec<Program>,
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Wrong {
+pub(crate) enum Wrong {
     #[error("this is {0:?}")]
     Fate(Fate),
     #[error("it cannot be executed")]
@@ -47,8 +44,10 @@ enum Wrong {
 }
 
 #[derive(Clone, Default)]
-struct Programs {
-    committed: Arc<Mutex<Vec<u64>>>,
+pub(crate) struct Programs {
+    pub(crate) committed: Arc<Mutex<Vec<u64>>>,
+    /// When it is told of this height.
+    pub(crate) panics_at: Option<u64>,
 }
 
 impl Programs {
@@ -108,7 +107,10 @@ impl Node for Programs {
     }
 
     fn committed(&self, height: u64, _: &String) {
-        self.committed.lock().expect("nobody panics").push(height);
+        let mut committed = self.committed.lock().expect("nobody panics");
+        committed.push(height);
+        drop(committed);
+        assert!(self.panics_at != Some(height), "as it should");
     }
 }
 
@@ -287,7 +289,7 @@ fn run(acts: Vec<Act>, executor: &ParallelExecutor, readers: usize) -> Result<()
     Ok(())
 }
 
-fn executor(workers: usize) -> ParallelExecutor {
+pub(crate) fn executor(workers: usize) -> ParallelExecutor {
     let workers = workers.try_into().expect("there is one");
     let runtime = Runtime::builder().workers(workers).build();
     ParallelExecutor::new(&runtime.expect("there are threads"))
@@ -302,171 +304,4 @@ fn blocks_in_flight_come_to_what_they_come_to_one_by_one() {
             .run(&acts(), |acts| run(acts, &executor, readers))
             .unwrap_or_else(|error| panic!("{error}"));
     }
-}
-
-/// A store that waits where a test says so, and fails.
-#[derive(Default)]
-struct Gate {
-    is_shut: Mutex<bool>,
-    opened: Condvar,
-    fails: AtomicBool,
-    records: Mutex<Vec<usize>>,
-}
-
-#[derive(Clone)]
-struct GatedStore(Arc<Gate>);
-
-#[derive(Debug, thiserror::Error)]
-#[error("the disk is full")]
-struct Full;
-
-impl Gate {
-    fn shut(&self, is_shut: bool) {
-        *self.is_shut.lock().expect("nobody panics") = is_shut;
-        self.opened.notify_all();
-    }
-}
-
-impl State<u8, u64> for GatedStore {
-    type Error = Full;
-
-    fn get(&self, _: &u8) -> Result<Option<u64>, Full> {
-        if self.0.fails.load(Ordering::Relaxed) {
-            return Err(Full);
-        }
-        Ok(None)
-    }
-
-    fn range(
-        &self,
-        _: Bound<&u8>,
-        _: Bound<&u8>,
-        _: &mut dyn FnMut(&u8, &u64) -> ControlFlow<()>,
-    ) -> Result<RangeSupport, Full> {
-        Ok(RangeSupport::Visited)
-    }
-}
-
-impl Store<u8, u64> for GatedStore {
-    fn height(&self) -> u64 {
-        0
-    }
-
-    fn advance(&self, _: u64, _: Writes<u8, u64>) -> Result<(), Full> {
-        unreachable!("everything is kept")
-    }
-
-    fn record(&self, _: u64, blocks: &[&[(u8, Option<u64>)]]) -> Result<(), Full> {
-        let shut = self.0.is_shut.lock().expect("nobody panics");
-        let open = self.0.opened.wait_while(shut, |is_shut| *is_shut);
-        drop(open.expect("nobody panics"));
-        if self.0.fails.load(Ordering::Relaxed) {
-            return Err(Full);
-        }
-        let mut records = self.0.records.lock().expect("nobody panics");
-        records.push(blocks.len());
-        Ok(())
-    }
-}
-
-fn gated() -> (Arc<Gate>, Pipeline<Programs, GatedStore>) {
-    let gate = Arc::new(Gate::default());
-    let state = VersionedState::open(GatedStore(Arc::clone(&gate))).expect("it is empty");
-    let pipeline = Pipeline::builder(Programs::default(), state, 0, executor(1));
-    (gate, pipeline.build().expect("there are threads"))
-}
-
-fn put(id: u64) -> Sent {
-    Sent {
-        parent: id - 1,
-        id,
-        fate: Fate::Good,
-        programs: vec![Program::new([Step::Put(1, id)])],
-    }
-}
-
-#[test]
-fn blocks_that_come_while_the_store_writes_are_written_together() {
-    let (gate, pipeline) = gated();
-    gate.shut(true);
-    let tickets: Vec<_> = (1..=10)
-        .map(|id| pipeline.submit(put(id)).expect("it is open"))
-        .collect();
-    // Execution does not wait for the store.
-    while pipeline.state().height() < 10 {
-        std::thread::yield_now();
-    }
-    assert!(tickets.iter().all(|ticket| !ticket.is_done()));
-    gate.shut(false);
-    for (ticket, height) in tickets.into_iter().zip(1..) {
-        assert_eq!(ticket.wait().expect("it is written").height(), height);
-    }
-    let records = gate.records.lock().expect("nobody panics");
-    assert_eq!(records.iter().sum::<usize>(), 10);
-    assert!(records.len() <= 3, "{records:?}");
-}
-
-#[test]
-fn a_store_that_fails_is_asked_again() {
-    let (gate, pipeline) = gated();
-    gate.fails.store(true, Ordering::Relaxed);
-    // It reads nothing, so the store is not missed before it writes.
-    let first = pipeline.submit(put(1)).expect("it is open");
-    let error = first.wait().expect_err("the store fails");
-    assert_eq!(error.stage(), Some("persist"));
-    let failed = Failed::<u64, Wrong>::of(&error);
-    assert!(matches!(failed, Some(Failed::NotStored(_))), "{error:?}");
-    let cause = std::error::Error::source(&error).expect("there is one");
-    let cause = std::error::Error::source(cause).expect("there is one");
-    assert_eq!(cause.to_string(), "the disk is full");
-
-    gate.fails.store(false, Ordering::Relaxed);
-    let second = pipeline.submit(put(2)).expect("it is open");
-    assert_eq!(second.wait().expect("it is written").height(), 2);
-    assert_eq!(*gate.records.lock().expect("nobody panics"), [2]);
-}
-
-#[test]
-fn what_was_executed_is_written_when_it_is_aborted() {
-    let (gate, pipeline) = gated();
-    gate.shut(true);
-    let tickets: Vec<_> = (1..=6)
-        .map(|id| pipeline.submit(put(id)).expect("it is open"))
-        .collect();
-    while pipeline.state().height() < 6 {
-        std::thread::yield_now();
-    }
-    let summary = std::thread::scope(|scope| {
-        let aborting = scope.spawn(|| pipeline.abort());
-        // It waits for the store.
-        gate.shut(false);
-        aborting.join().expect("it does not panic")
-    });
-    let summary = summary.expect("the store takes all");
-    assert_eq!(summary.accepted, 6);
-    assert_eq!(
-        gate.records
-            .lock()
-            .expect("nobody panics")
-            .iter()
-            .sum::<usize>(),
-        6
-    );
-    for ticket in tickets {
-        let is_called_off = |error: &EventError| matches!(error.kind(), EventErrorKind::Cancelled);
-        assert!(ticket.wait().as_ref().err().is_none_or(is_called_off));
-    }
-    pipeline.submit(put(7)).expect_err("it is closed");
-}
-
-#[test]
-fn a_state_that_cannot_be_read_fails_the_block() {
-    let (gate, pipeline) = gated();
-    gate.fails.store(true, Ordering::Relaxed);
-    let mut block = put(1);
-    block.programs = vec![Program::new([Step::Get(1)])];
-    let ticket = pipeline.submit(block).expect("it is open");
-    let error = ticket.wait().expect_err("the state fails");
-    assert_eq!(error.stage(), Some("execute"));
-    assert_eq!(pipeline.state().height(), 0);
 }

@@ -99,3 +99,25 @@ fn one_reason_counts() {
         }
     });
 }
+
+/// What an irrevocable stage has done comes to the end, whoever calls it off.
+#[test]
+fn what_stands_is_decided_by_a_stage() {
+    loom::model(|| {
+        let event = Arc::new(Phase::new());
+        event.begin().expect("nobody has called it off");
+        let calling = thread::spawn({
+            let event = Arc::clone(&event);
+            move || event.call_off(Withdrawn::Cancelled)
+        });
+        event.stand();
+        assert!(event.pass_on());
+        assert!(event.stands());
+        event.begin().expect("it stands");
+        assert!(!event.is_called_off());
+        event.decide();
+        let outcome = calling.join().expect("no thread panics");
+        assert_ne!(outcome, CallOff::Mine);
+        assert_eq!(event.call_off(Withdrawn::Expired), CallOff::TooLate);
+    });
+}

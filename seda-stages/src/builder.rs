@@ -122,6 +122,7 @@ impl<In: Send + 'static, Out: Send + 'static> Builder<In, Out> {
                 make,
                 next,
                 restores_order,
+                is_irrevocable: settings.is_irrevocable,
                 restart: settings.restart,
                 concurrency: settings.concurrency.unwrap_or(1.into()),
                 batch: settings.batch,

@@ -10,7 +10,7 @@ use std::{
 use crate::{
     clock::{Clock, nanoseconds},
     control::{Admission, AdmissionSample, StageSample},
-    envelope::Envelope,
+    envelope::{Envelope, Tag},
     facade::PipelineReports,
     histogram::Histogram,
     metrics::{Refusals, Snapshot, StageSnapshot, Summary},
@@ -102,7 +102,11 @@ impl<T: Any + Send> GiveOut for Sink<T> {
             }
             for Envelope { tag, value } in results.drain(..) {
                 tag.record.phase.decide();
-                tell(|| tag.record.slot.succeed(&mut Some(value)));
+                // If there is no ticket any more, the result ends here.
+                tell(move || {
+                    let Tag { record, .. } = tag;
+                    record.slot.succeed(&mut Some(value));
+                });
             }
             giving = self.outlet.more(right, &mut results);
         }
@@ -113,7 +117,7 @@ impl<T: Any + Send> GiveOut for Sink<T> {
     }
 }
 
-/// Whoever is told may panic: a waker is somebody else's code.
+/// Whoever is told may panic: a waker is somebody else's code, and so is what happens when a result is dropped.
 fn tell(tell: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(tell));
 }
@@ -150,7 +154,10 @@ impl Core {
         if !work.failed.is_empty() {
             self.board.settle(claim, &mut work.flow);
             for (record, error) in work.failed.drain(..) {
-                tell(|| record.slot.fail(error));
+                tell(move || {
+                    let record = record;
+                    record.slot.fail(error);
+                });
             }
         }
     }

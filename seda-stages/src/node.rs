@@ -9,7 +9,7 @@ use crate::{
     clock::{Clock, nanoseconds},
     control::StageSample,
     envelope::{Envelope, Record, Slot, Tag},
-    error::{BoxError, EventError, EventErrorKind},
+    error::{EventError, EventErrorKind},
     facade::{BatchReport, Reports, in_span},
     metrics::StageWork,
     protocol::{
@@ -21,6 +21,11 @@ use crate::{
     stage::{Batch, Stage},
     sync::{Arc, Mutex, lock},
 };
+
+/// What is somebody else's code may panic when it is dropped, too.
+fn discard<T>(value: T) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
+}
 
 /// Where events go.
 pub(crate) trait Accept<T>: Send + Sync {
@@ -88,6 +93,7 @@ pub(crate) struct NodeParts<S: Stage, F> {
     pub(crate) make: F,
     pub(crate) next: Arc<dyn Accept<S::Out>>,
     pub(crate) restores_order: bool,
+    pub(crate) is_irrevocable: bool,
     pub(crate) restart: Restart,
     pub(crate) concurrency: Knob,
     pub(crate) batch: Knob,
@@ -102,6 +108,7 @@ pub(crate) struct Node<S: Stage, F> {
     make: F,
     pub(crate) queue: Queue<Envelope<S::In>>,
     restores_order: bool,
+    is_irrevocable: bool,
     next: Arc<dyn Accept<S::Out>>,
     hands: Mutex<Vec<Hand<S>>>,
     restart: Restart,
@@ -135,6 +142,7 @@ impl<S: Stage, F> Node<S, F> {
             make: parts.make,
             queue: Queue::new(parts.restores_order),
             restores_order: parts.restores_order,
+            is_irrevocable: parts.is_irrevocable,
             next: parts.next,
             hands: Mutex::new(Vec::new()),
             restart: parts.restart,
@@ -193,12 +201,14 @@ impl<S: Stage, F> Node<S, F> {
         let now = work.now;
         let begin = |envelope: &Envelope<S::In>| {
             let record = &envelope.tag.record;
-            if envelope.tag.number < claim.cancelled_before {
-                Err(Withdrawn::Cancelled)
-            } else if record.deadline <= now {
-                Err(Withdrawn::Expired)
+            let called_off = if envelope.tag.number < claim.cancelled_before {
+                Some(Withdrawn::Cancelled)
             } else {
-                record.phase.begin()
+                (record.deadline <= now).then_some(Withdrawn::Expired)
+            };
+            match called_off {
+                Some(why) if !record.phase.stands() => Err(why),
+                _ => record.phase.begin(),
             }
         };
         let mut withdrawn = 0;
@@ -208,9 +218,10 @@ impl<S: Stage, F> Node<S, F> {
             match begin(envelope) {
                 Ok(()) => place += 1,
                 Err(why) => {
-                    let envelope = events.remove(place).expect("it was just seen");
+                    let Envelope { tag, value } = events.remove(place).expect("it was just seen");
                     withdrawn += 1;
-                    self.withdraw(envelope.tag, why, work);
+                    discard(value);
+                    self.withdraw(tag, why, work);
                 }
             }
         }
@@ -231,8 +242,11 @@ impl<S: Stage, F: Fn() -> S + Send + Sync> Node<S, F> {
         let mut panics = 0;
         while !hand.batch.is_empty() {
             if self.has_stopped(panics) {
-                while let Some(envelope) = hand.batch.events.pop_front() {
-                    self.fail(envelope.tag, EventErrorKind::Stopped, work);
+                while let Some(event) = hand.batch.take() {
+                    discard(event);
+                }
+                for tag in std::mem::take(&mut hand.batch.taken) {
+                    self.fail(tag, EventErrorKind::Stopped, work);
                 }
                 break;
             }
@@ -243,10 +257,7 @@ impl<S: Stage, F: Fn() -> S + Send + Sync> Node<S, F> {
             }));
             if hand.batch.len() == before {
                 // It goes on with one event less, or it might for ever.
-                let envelope = hand.batch.events.pop_front();
-                hand.batch
-                    .taken
-                    .extend(envelope.map(|envelope| envelope.tag));
+                discard(hand.batch.take());
             }
             let message = result.err().map(|payload| {
                 panics += 1;
@@ -260,9 +271,8 @@ impl<S: Stage, F: Fn() -> S + Send + Sync> Node<S, F> {
                 self.fail(tag, kind, work);
             }
             if message.is_some() {
-                let broken = hand.stage.take();
                 // It may panic again; that is the same panic to us.
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(broken)));
+                discard(hand.stage.take());
             }
         }
         panics
@@ -280,16 +290,24 @@ impl<S: Stage, F: Fn() -> S + Send + Sync> Node<S, F> {
         for (mut tag, result) in hand.batch.answers.drain(..) {
             match result {
                 Ok(value) => {
+                    if self.is_irrevocable {
+                        tag.record.phase.stand();
+                    }
                     if is_last || tag.record.phase.pass_on() {
                         tag.since = work.now;
                         hand.handled.push(Envelope { tag, value });
                     } else {
+                        discard(value);
                         self.fail(tag, EventErrorKind::Cancelled, work);
                     }
                 }
                 Err(error) => {
-                    let error: BoxError = error.into();
-                    self.fail(tag, EventErrorKind::Failed(error), work);
+                    let error = catch_unwind(AssertUnwindSafe(|| error.into()));
+                    let kind = match error {
+                        Ok(error) => EventErrorKind::Failed(error),
+                        Err(payload) => EventErrorKind::Panicked(message(&*payload)),
+                    };
+                    self.fail(tag, kind, work);
                 }
             }
         }

@@ -115,7 +115,8 @@ impl<In: Send + 'static, Out: Send + 'static> Pipeline<In, Out> {
     }
 
     /// Cancels all events that have been accepted up to now. Those that wait fail at once; those that a stage has, when it
-    /// is done with them, unless that was the last stage. Their places are free again when the stages meet them.
+    /// is done with them, unless that was the last stage or is [irrevocable](crate::Settings::irrevocable). Their places are free
+    /// again when the stages meet them.
     pub fn cancel_all(&self) {
         let cancelled_before = self.core.board.cancel_all();
         self.core.sweep(cancelled_before);

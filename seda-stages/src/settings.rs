@@ -22,6 +22,7 @@ pub struct Settings {
     pub(crate) order: Order,
     pub(crate) threads: Threads,
     pub(crate) restart: Restart,
+    pub(crate) is_irrevocable: bool,
     pub(crate) control_every: Duration,
 }
 
@@ -110,6 +111,7 @@ impl Settings {
             order: Order::Any,
             threads: Threads::Shared,
             restart: Restart::Always,
+            is_irrevocable: false,
             control_every: Duration::from_millis(100),
         }
     }
@@ -180,6 +182,14 @@ impl Settings {
     #[must_use]
     pub fn restart(mut self, restart: Restart) -> Self {
         self.restart = restart;
+        self
+    }
+
+    /// What the stage does is not undone: an event that it has answered with a result goes on to the end, whoever cancels it
+    /// and however late it is. Ending with [`abort`](crate::Pipeline::abort) waits for it.
+    #[must_use]
+    pub fn irrevocable(mut self) -> Self {
+        self.is_irrevocable = true;
         self
     }
 

@@ -105,7 +105,8 @@ impl<T: Send + 'static> Ticket<T> {
     }
 
     /// Cancels the event. If it waits for a stage, it fails at once; if a stage has it, it fails when that is done, unless
-    /// that was the last stage. Whether no further stage will begin with it.
+    /// that was the last stage, or is [irrevocable](crate::Settings::irrevocable) and gives a result. Whether no further stage will
+    /// begin with it, but for that one result.
     #[expect(clippy::must_use_candidate, reason = "who cancels need not care")]
     pub fn cancel(&self) -> bool {
         self.record.call_off(Withdrawn::Cancelled) != CallOff::TooLate

@@ -288,3 +288,60 @@ fn a_handler_learns_that_its_event_is_cancelled() {
     // It was the last stage: what it says counts.
     assert_eq!(ticket.wait().unwrap(), 99);
 }
+
+/// What the first stage has done is not undone: neither one ticket, nor all, nor the time ends an event on its way to the last.
+#[test]
+fn what_is_irrevocable_goes_on() {
+    let clock = ManualClock::new();
+    let pipeline = Pipeline::builder()
+        .stage(
+            "first",
+            Settings::new().in_order().irrevocable(),
+            from_fn(same::<u32>),
+        )
+        .stage("last", Settings::new().in_order(), from_fn(same::<u32>))
+        .clock(clock.clone())
+        .stepped()
+        .build()
+        .unwrap();
+    let submit = |event| {
+        let event = pipeline.event(event).deadline(Duration::from_secs(1));
+        event.submit().unwrap()
+    };
+    let tickets = [submit(0), submit(1)];
+    let waiting = submit(2);
+    // Each step is one event of the last stage that has one.
+    assert!(pipeline.step());
+    assert!(!tickets[0].cancel(), "it stands");
+    assert!(pipeline.step() && pipeline.step());
+    pipeline.cancel_all();
+    clock.advance(Duration::from_secs(2));
+    let summary = pipeline.abort();
+    assert_complete(summary);
+    assert_eq!((summary.completed, summary.cancelled), (2, 1));
+    for (ticket, event) in tickets.into_iter().zip(0..) {
+        assert_eq!(ticket.wait().unwrap(), event);
+    }
+    assert!(matches!(kind(waiting.wait()), EventErrorKind::Cancelled));
+}
+
+/// Cancelled in the hands of a stage that is irrevocable: if it gives a result, that stands.
+#[test]
+fn what_was_done_before_it_was_known_stands() {
+    let barrier = Barrier::default();
+    let pipeline = Pipeline::builder()
+        .stage(
+            "hold",
+            Settings::new().concurrency(1).irrevocable(),
+            hold(&barrier),
+        )
+        .stage("last", Settings::new().in_order(), from_fn(same::<u32>))
+        .workers(2)
+        .build()
+        .unwrap();
+    let ticket = pipeline.submit(7).unwrap();
+    barrier.wait_for(1);
+    assert!(ticket.cancel(), "the stage may still listen");
+    barrier.open();
+    assert_eq!(ticket.wait().unwrap(), 7);
+}

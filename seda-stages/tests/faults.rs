@@ -10,7 +10,7 @@ use std::{
 
 use seda_stages::{Batch, EventErrorKind, Pipeline, Restart, Settings, Stage, from_fn};
 
-use crate::tools::{assert_complete, same};
+use crate::tools::{Barrier, assert_complete, same};
 
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[error("number {0}")]
@@ -203,4 +203,63 @@ fn a_factory_that_panics_fails_the_events() {
         assert_eq!(error.to_string(), "stage none: panicked: no handler");
     }
     assert_eq!(pipeline.drain().failed, 10);
+}
+
+/// Panics when it is dropped.
+struct Bomb(u32);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("number {} is dropped", self.0);
+    }
+}
+
+/// Why a bomb fails; it panics when it becomes an error like others.
+struct Fuse;
+
+impl From<Fuse> for Box<dyn std::error::Error + Send + Sync> {
+    fn from(_: Fuse) -> Self {
+        panic!("no words for it");
+    }
+}
+
+/// Events, results and errors are somebody else's code, where they are dropped and where they are not.
+#[test]
+fn what_panics_when_it_is_dropped_ends_no_worker() {
+    let barrier = Barrier::default();
+    let held = barrier.clone();
+    let handle = move |bomb: Bomb| {
+        held.pass();
+        if bomb.0 == 1 {
+            std::mem::forget(bomb);
+            return Err(Fuse);
+        }
+        Ok(bomb)
+    };
+    let pipeline = Pipeline::builder()
+        .stage(
+            "one by one",
+            Settings::new().concurrency(1),
+            from_fn(handle),
+        )
+        .workers(1)
+        .build()
+        .unwrap();
+    let unheard = pipeline.submit(Bomb(0)).unwrap();
+    barrier.wait_for(1);
+    let [fails, cancelled] = [1, 2].map(|number| pipeline.submit(Bomb(number)).unwrap());
+    assert!(cancelled.cancel());
+    drop(unheard);
+    barrier.open();
+    let error = fails.wait().err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "stage one by one: panicked: no words for it"
+    );
+    let summary = pipeline.drain();
+    assert_complete(summary);
+    assert_eq!(
+        (summary.completed, summary.failed, summary.cancelled),
+        (1, 1, 1)
+    );
 }

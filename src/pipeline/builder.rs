@@ -164,7 +164,7 @@ where
             .stage("decode", settings(), decode)
             .stage("check", settings(), check)
             .stage("prefetch", fetching, prefetch)
-            .stage("execute", settings().in_order(), execute)
+            .stage("execute", settings().in_order().irrevocable(), execute)
             .stage("persist", persisting, persist)
             .name("pleach");
         if let Some(workers) = self.workers {

@@ -81,6 +81,8 @@ type Stages<N> = seda_stages::Pipeline<EventOf<N>, Final<<N as Node>::Output>>;
 
 /// Blocks go in, and come out final and in order.
 ///
+/// A block that has been executed is part of the chain, so from then on its ticket cannot cancel it, nor does it expire.
+///
 /// A block's parent is the block before it. One that fails takes its successors with it, which then have no
 /// [parent](Failed::NotNext), and the pipeline goes on with the next block that has one. Other blocks on the same parent wait
 /// until somebody [reverts](Self::revert), or are executed beside the chain, as [`Fork`](crate::Fork)s.
@@ -200,7 +202,7 @@ impl<N: Node, S> Pipeline<N, S> {
     }
 
     /// Takes no more blocks, ends the one that executes, and tells what became of all. Blocks that have been executed stay part
-    /// of the chain, and are in the store's record.
+    /// of the chain, and are in the store's record: their tickets succeed.
     ///
     /// # Errors
     ///

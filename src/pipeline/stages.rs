@@ -173,10 +173,10 @@ impl<N: Node, S: Store<N::Key, N::Value> + Sync + 'static> Stage for Persist<N, 
     }
 
     fn handle_batch(&mut self, batch: &mut Batch<Self::In, Self::Out, Self::Error>) {
-        let events: Vec<_> = std::iter::from_fn(|| batch.take()).collect();
+        // They are part of the chain already. If the node panics when it is told of one, the others are still there.
         let stored = self.persist();
         let stored = stored.map_err(|error| Arc::new(error) as Arc<dyn Error + Send + Sync>);
-        for event in events {
+        while let Some(event) = batch.take() {
             batch.answer(match &stored {
                 Ok(()) => Ok(self.tell(event)),
                 Err(error) => Err(Failed::NotStored(Arc::clone(error))),

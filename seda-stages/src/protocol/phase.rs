@@ -3,8 +3,9 @@
 //! | phase | the event is | may become |
 //! | --- | --- | --- |
 //! | `WAITING` | before a stage | `HANDLED` by the stage, `CANCELLED` or `EXPIRED` by anybody |
-//! | `HANDLED` | in the hands of a stage | `WAITING` or `DECIDED` by the stage, `CALLED_OFF` by anybody |
-//! | `CALLED_OFF` | the same, but to be given up when the stage is done with it | `DECIDED` by the stage |
+//! | `HANDLED` | in the hands of a stage | `WAITING`, `STANDS` or `DECIDED` by the stage, `CALLED_OFF` by anybody |
+//! | `CALLED_OFF` | the same, but to be given up when the stage is done with it | `STANDS` or `DECIDED` by the stage |
+//! | `STANDS` | on its way, and what was done with it is not undone any more | `DECIDED` by a stage |
 //! | `DECIDED` | answered by a stage | |
 //! | `CANCELLED`, `EXPIRED` | answered by whoever called it off; the pipeline drops it when it meets it | |
 
@@ -16,6 +17,7 @@ const CALLED_OFF: u32 = 2;
 const DECIDED: u32 = 3;
 const CANCELLED: u32 = 4;
 const EXPIRED: u32 = 5;
+const STANDS: u32 = 6;
 
 /// What an event is at.
 #[derive(Debug)]
@@ -61,10 +63,11 @@ impl Phase {
 
     /// A stage takes it.
     pub fn begin(&self) -> Result<(), Withdrawn> {
-        self.step(WAITING, HANDLED).map_err(|found| match found {
-            EXPIRED => Withdrawn::Expired,
-            _ => Withdrawn::Cancelled,
-        })
+        match self.step(WAITING, HANDLED) {
+            Ok(()) | Err(STANDS) => Ok(()),
+            Err(EXPIRED) => Err(Withdrawn::Expired),
+            Err(_) => Err(Withdrawn::Cancelled),
+        }
     }
 
     /// A stage passes it on. False if somebody has called it off: then the stage decides.
@@ -75,7 +78,25 @@ impl Phase {
             self.0.store(WAITING, Ordering::Relaxed);
             return true;
         }
-        self.step(HANDLED, WAITING).is_ok()
+        matches!(self.step(HANDLED, WAITING), Ok(()) | Err(STANDS))
+    }
+
+    /// The stage that has it has done what is not undone any more: nobody calls it off from now on, and whoever has done so
+    /// is too late.
+    pub fn stand(&self) {
+        if cfg!(mutant = "stand_unless_called_off") {
+            let _ = self.step(HANDLED, STANDS);
+            return;
+        }
+        // ORDERING: Relaxed, as in `step`. Others only take it from being handled to being called off.
+        self.0.store(STANDS, Ordering::Relaxed);
+    }
+
+    /// Whether nobody calls it off any more, and it is still on its way.
+    #[must_use]
+    pub fn stands(&self) -> bool {
+        // ORDERING: Relaxed, as in `step`. The stage that said so has passed it on through the lock of a queue.
+        self.0.load(Ordering::Relaxed) == STANDS
     }
 
     /// The stage that has it decides, and answers.
