@@ -238,6 +238,7 @@ impl Core {
             elapsed: Duration::from_nanos(elapsed),
             finished,
             p90: responses.recent.quantile_time(0.9),
+            p99: responses.recent.quantile_time(0.99),
             allowed,
             peak: self.board.take_peak(),
             capacity: self.capacity,

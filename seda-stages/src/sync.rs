@@ -1,7 +1,7 @@
 //! The only file that names the real primitives. Under `--cfg pleach_loom` the same names are loom's, so that the models in
-//! `loom-tests` explore the code that ships.
+//! `loom-tests` explore the code that ships; under `--cfg pleach_shuttle` shuttle's, for `loom-tests/random`.
 
-#[cfg(not(pleach_loom))]
+#[cfg(not(any(pleach_loom, pleach_shuttle)))]
 mod imp {
     pub(crate) use std::{
         sync::atomic::{AtomicU32, AtomicU64, Ordering},
@@ -35,9 +35,14 @@ mod imp {
     }
 }
 
-#[cfg(pleach_loom)]
+#[cfg(any(pleach_loom, pleach_shuttle))]
 mod imp {
-    pub(crate) use loom::{
+    #[cfg(pleach_loom)]
+    use loom as explorer;
+    #[cfg(pleach_shuttle)]
+    use shuttle as explorer;
+
+    pub(crate) use explorer::{
         sync::{
             Condvar, Mutex, MutexGuard,
             atomic::{AtomicU32, AtomicU64, Ordering},

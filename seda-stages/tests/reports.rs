@@ -1,6 +1,9 @@
 //! What a pipeline tells of itself.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use seda_stages::{ManualClock, Pipeline, Settings, from_fn};
 use serde_json::Value;
@@ -88,6 +91,85 @@ fn a_timeline_is_a_trace_that_viewers_read() {
     assert_eq!(lengths, [Some(6), Some(4), Some(2), Some(0)]);
     let names = events.iter().filter(|event| event["name"] == "thread_name");
     assert_eq!(names.count(), 1);
+}
+
+/// Holds a trace against the trace event format, and gives back how many batches it shows.
+fn check_trace(written: &[u8]) -> usize {
+    let trace: Value = serde_json::from_slice(written).unwrap();
+    assert!(matches!(
+        trace["displayTimeUnit"].as_str(),
+        Some("ms" | "ns")
+    ));
+    let number = |event: &Value, field: &str| {
+        let number = event[field].as_f64();
+        number
+            .filter(|number| *number >= 0.0)
+            .unwrap_or_else(|| panic!("{field} of {event}"))
+    };
+    let mut rows = BTreeMap::<u64, Vec<(f64, f64)>>::new();
+    let mut named = BTreeSet::new();
+    for event in trace["traceEvents"].as_array().unwrap() {
+        assert_eq!(event["pid"].as_u64(), Some(1), "{event}");
+        let name = event["name"].as_str().unwrap();
+        match event["ph"].as_str().unwrap() {
+            "X" => {
+                let begin = number(event, "ts");
+                let row = rows.entry(event["tid"].as_u64().unwrap()).or_default();
+                row.push((begin, begin + number(event, "dur")));
+            }
+            "C" => {
+                number(event, "ts");
+                let curves = event["args"].as_object().unwrap();
+                assert!(curves.values().all(Value::is_u64), "{event}");
+            }
+            "M" => {
+                assert!(event["args"]["name"].is_string(), "{event}");
+                match name {
+                    "thread_name" => assert!(named.insert(event["tid"].as_u64().unwrap())),
+                    "process_name" => {}
+                    _ => panic!("{event}"),
+                }
+            }
+            _ => panic!("{event}"),
+        }
+    }
+    for (row, batches) in &mut rows {
+        assert!(named.contains(row), "row {row} has no name");
+        batches.sort_by(|a, b| a.partial_cmp(b).unwrap());
+        // A worker has one batch at a time. Times have three digits behind the point.
+        let overlap = |pair: &[(f64, f64)]| pair[0].1 > pair[1].0 + 1e-3;
+        assert!(!batches.windows(2).any(overlap), "row {row}: {batches:?}");
+    }
+    rows.values().map(Vec::len).sum()
+}
+
+#[test]
+fn a_trace_of_many_threads_keeps_to_the_format() {
+    let pipeline = Pipeline::builder()
+        .stage(
+            "first",
+            Settings::new().queue(4).batch(3),
+            from_fn(same::<u32>),
+        )
+        .stage(
+            "own",
+            Settings::new().own_threads().concurrency(2),
+            from_fn(same::<u32>),
+        )
+        .stage("last", Settings::new().in_order(), from_fn(same::<u32>))
+        .workers(3)
+        .timeline(10_000)
+        .build()
+        .unwrap();
+    for event in 0..500 {
+        drop(pipeline.submit(event).unwrap());
+    }
+    pipeline.drain();
+    let timeline = pipeline.timeline().unwrap();
+    let mut written = Vec::new();
+    timeline.write_chrome_trace(&mut written).unwrap();
+    assert_eq!(check_trace(&written), timeline.slices().len());
+    assert!(timeline.slices().len() >= 1_000);
 }
 
 #[test]

@@ -12,8 +12,7 @@ use super::{
 use crate::stopwatch::{Run, median};
 
 /// In turns, so often: a pipeline executes the chain as fast as it goes, and is offered so many `times` as much for this long, with
-/// an admission controller that is to keep blocks below `target`: nine in ten of them are asked to take no more than two thirds
-/// of that, as it does not look at the slowest.
+/// an admission controller that is given `target`: 99 in 100 blocks are to take no longer.
 ///
 /// Blocks that are refused are lost, and the next one that is accepted follows the last one that was. Nothing if it is cancelled.
 ///
@@ -69,7 +68,7 @@ fn turn(
         .queue(QUEUE)
         .readers(stand.readers())
         .workers(stand.case.workers)
-        .admission(ResponseTarget::new(target * 2 / 3)?)
+        .admission(ResponseTarget::p99(target)?)
         .build()?;
     let gap = Duration::from_secs_f64(1.0 / offered);
     let mut blocks = stand.blocks.iter().cycle();

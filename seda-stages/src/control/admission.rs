@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::{Admission, AdmissionSample};
 use crate::histogram::whole;
 
-/// Keeps the response time that nine in ten events do not exceed near a target.
+/// Keeps the response time that nine in ten events do not exceed near a target, or the one that 99 in 100 do not exceed
+/// [below it](Self::p99).
 ///
 /// After M. Welsh and D. Culler, "Adaptive Overload Control for Busy Internet Servers" (USITS 2003): the 90th percentile is
 /// smoothed, and what is let in grows slowly below the target and shrinks quickly above it. They limit a rate; here it is the
@@ -14,10 +15,36 @@ use crate::histogram::whole;
 #[derive(Clone, Debug)]
 pub struct ResponseTarget {
     target: f64,
+    of: Share,
     least: usize,
     smooth: Option<f64>,
     /// How many events have to leave before the next of the first steps; none when it is known how many are too many.
     starting: Option<u64>,
+}
+
+/// Of which events the slowest one counts.
+#[derive(Clone, Copy, Debug)]
+enum Share {
+    NineInTen,
+    NinetyNineInHundred,
+}
+
+impl Share {
+    fn time(self, sample: &AdmissionSample) -> f64 {
+        let time = match self {
+            Self::NineInTen => sample.p90,
+            Self::NinetyNineInHundred => sample.p99,
+        };
+        time.as_secs_f64()
+    }
+
+    /// How far below the target more is let in. What the slowest take varies more, and is to stay below.
+    fn grow_below(self) -> f64 {
+        match self {
+            Self::NineInTen => 0.9,
+            Self::NinetyNineInHundred => 0.7,
+        }
+    }
 }
 
 /// A target of zero cannot be met.
@@ -29,8 +56,6 @@ pub struct ResponseTargetError;
 const SMOOTHING: f64 = 0.5;
 /// By what the number is divided above the target, at least and at most.
 const SHRINK: (f64, f64) = (1.2, 2.0);
-/// How far below the target more is let in.
-const GROW_BELOW: f64 = 0.9;
 /// How much more is let in at a time.
 const GROW: f64 = 1.05;
 /// How many events have to leave between two of the first steps, at least.
@@ -43,11 +68,22 @@ fn count(events: f64) -> usize {
 impl ResponseTarget {
     /// Nine in ten results should come within this time from submission.
     pub fn new(p90: Duration) -> Result<Self, ResponseTargetError> {
-        if p90.is_zero() {
+        Self::of(Share::NineInTen, p90)
+    }
+
+    /// 99 in 100 results should come within this time from submission. There is room below it for what comes seldom, so
+    /// fewer events are let in than for nine in ten.
+    pub fn p99(p99: Duration) -> Result<Self, ResponseTargetError> {
+        Self::of(Share::NinetyNineInHundred, p99)
+    }
+
+    fn of(of: Share, target: Duration) -> Result<Self, ResponseTargetError> {
+        if target.is_zero() {
             return Err(ResponseTargetError);
         }
         Ok(Self {
-            target: p90.as_secs_f64(),
+            target: target.as_secs_f64(),
+            of,
             least: 1,
             smooth: None,
             starting: Some(STARTING),
@@ -77,13 +113,13 @@ impl Admission for ResponseTarget {
         if sample.finished == 0 {
             return allowed;
         }
-        let p90 = sample.p90.as_secs_f64();
+        let time = self.of.time(sample);
         if self.starting.is_some() {
             if sample.peak < allowed {
                 return allowed;
             }
             // Twice as many take twice as long at most.
-            if 2.0 * p90 < self.target && allowed < sample.capacity {
+            if 2.0 * time < self.target && allowed < sample.capacity {
                 let allowed = (2 * allowed).min(sample.capacity);
                 // Those that leave first came when there were fewer.
                 self.starting = Some(STARTING.max(2 * allowed as u64));
@@ -93,16 +129,16 @@ impl Admission for ResponseTarget {
         }
         let smooth = self
             .smooth
-            .map_or(p90, |before| SMOOTHING * before + (1.0 - SMOOTHING) * p90);
+            .map_or(time, |before| SMOOTHING * before + (1.0 - SMOOTHING) * time);
         self.smooth = Some(smooth);
         let ratio = smooth / self.target;
-        if ratio > 1.0 && p90 > self.target {
+        if ratio > 1.0 && time > self.target {
             // What was never inside need not be taken away first.
             let inside = allowed.min(sample.peak.max(1)) as f64;
             let fewer = inside / ratio.clamp(SHRINK.0, SHRINK.1);
             return count(fewer.floor()).max(self.least);
         }
-        if ratio < GROW_BELOW && sample.peak >= allowed {
+        if ratio < self.of.grow_below() && sample.peak >= allowed {
             let more = count(allowed as f64 * GROW);
             return more.min(sample.capacity).max(self.least);
         }
@@ -150,6 +186,28 @@ mod tests {
         let allowed = settles(1.0, service, 400);
         assert!((80..=110).contains(&allowed[149]), "{allowed:?}");
         assert!((400..=550).contains(&allowed[399]), "{allowed:?}");
+    }
+
+    #[test]
+    fn the_slowest_stay_below_their_target() {
+        let mut controller = ResponseTarget::p99(Duration::from_secs(1)).expect("it is not zero");
+        let mut allowed = 10;
+        for round in 0..400 {
+            // Some take 1.4 times as long as most do.
+            let time = |factor: f64| Duration::from_secs_f64(allowed as f64 * 0.01 * factor);
+            let sample = AdmissionSample {
+                finished: 100,
+                p90: time(1.0),
+                p99: time(1.4),
+                allowed,
+                peak: allowed,
+                capacity: 10_000,
+                ..AdmissionSample::default()
+            };
+            assert!(round < 100 || (45..=71).contains(&allowed), "{allowed}");
+            allowed = controller.adjust(&sample);
+        }
+        ResponseTarget::p99(Duration::ZERO).expect_err("nothing comes so soon");
     }
 
     #[test]

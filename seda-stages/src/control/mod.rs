@@ -97,6 +97,8 @@ pub struct AdmissionSample {
     pub finished: u64,
     /// The response time that nine in ten of them did not exceed, from submission to result.
     pub p90: Duration,
+    /// The one that 99 in 100 of them did not exceed.
+    pub p99: Duration,
     /// How many are allowed inside.
     pub allowed: usize,
     /// The most that were inside.

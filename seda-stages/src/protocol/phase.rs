@@ -88,8 +88,8 @@ impl Phase {
             let _ = self.step(HANDLED, STANDS);
             return;
         }
-        // ORDERING: Relaxed, as in `step`. Others only take it from being handled to being called off.
-        self.0.store(STANDS, Ordering::Relaxed);
+        // ORDERING: Relaxed, as in `step`. It is a swap, so that it comes after whatever was noted, or that finds it done.
+        self.0.swap(STANDS, Ordering::Relaxed);
     }
 
     /// Whether nobody calls it off any more, and it is still on its way.
