@@ -19,7 +19,7 @@ use crate::{
     receipt::{BlockResult, collect},
     rule::GasRule,
     spec::ChainSpec,
-    state::{EvmState, StateUnder},
+    state::{EvmState, StateError, StateUnder},
     transaction::{Transaction, TransactionError, recover_sender, recover_senders},
     value::Value,
     vm::BlockVm,
@@ -380,6 +380,8 @@ pub enum BlockError {
     },
     /// The logs of the deposit contract cannot be read as deposits (EIP-6110).
     Deposits(String),
+    /// The state does not say what something was before it was changed.
+    State(StateError),
 }
 
 impl std::fmt::Display for BlockError {
@@ -409,6 +411,7 @@ impl std::fmt::Display for BlockError {
                 )
             }
             BlockError::Deposits(message) => write!(f, "deposits: {message}"),
+            BlockError::State(error) => write!(f, "{error}"),
         }
     }
 }

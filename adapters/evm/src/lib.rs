@@ -28,6 +28,7 @@
 //!
 //! From Amsterdam on balances and nonces are read whole when an account is loaded: its rules look at them in more places.
 
+mod access_list;
 mod block;
 mod check;
 mod constantinople;
@@ -59,6 +60,9 @@ mod transfer;
 mod value;
 mod vm;
 
+pub use access_list::{
+    AccessListError, AccessListMismatch, BlockAccessList, Changed, Difference, Left,
+};
 pub use block::{BlockError, DecodeError, EvmBlock, PreparedBlock};
 pub use check::{Check, CheckResult, check};
 pub use engine::Scratch;

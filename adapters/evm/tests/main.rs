@@ -1,5 +1,6 @@
 //! The tests of the Ethereum adapter, in one binary.
 
+mod access_lists;
 mod cases;
 mod differential;
 mod generate;

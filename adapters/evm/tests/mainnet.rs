@@ -21,7 +21,7 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
-fn blocks() -> impl Iterator<Item = (PathBuf, Box<BlockFile>)> {
+pub(crate) fn blocks() -> impl Iterator<Item = (PathBuf, Box<BlockFile>)> {
     files().into_iter().map(|path| {
         let content = Content::read(&path).expect("the file can be read");
         let Content::Block(file) = content else {

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `run.rs` | executes and checks a file's blocks, and measures that |
 //! | `staged/` | executes blocks in a pipeline, several at a time |
-//! | `hints.rs` | trees of blocks in a folder, as hints for the next time |
+//! | `hints.rs` | trees and access lists of blocks in a folder, as hints for the next time |
 //! | `same.rs` | compares what a block comes to with what it comes to serially |
 //! | `outcome.rs` | what came of a block, and of all of them |
 //! | `report.rs` | what both forms of the result have in common |
@@ -40,7 +40,11 @@ use crate::{
 };
 
 use self::{
-    hints::Folders, json::JsonLines, outcome::Totals, people::ForPeople, report::Report,
+    hints::{Folders, Form},
+    json::JsonLines,
+    outcome::Totals,
+    people::ForPeople,
+    report::Report,
     run::Runner,
 };
 
@@ -90,13 +94,23 @@ pub(crate) struct Arguments {
     )]
     pipeline: Switch,
 
-    /// Keeps the tree of each block in this folder: which transactions depend on which others. For that, each block is executed
+    /// Keeps the tree of each block in this folder: which transactions depend on which others; or its access list. For that, each block is executed
     /// once more.
     #[arg(long, value_name = "FOLDER")]
     record: Option<PathBuf>,
 
-    /// Takes the trees of blocks from this folder, as --record has kept them, and lets transactions wait for those that
-    /// they depend on. A wrong tree costs time, never the result; a block without one is executed without.
+    /// What --record keeps of a block.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORM",
+        default_value_t,
+        requires = "record"
+    )]
+    record_form: Form,
+
+    /// Takes the trees of blocks from this folder, as --record has kept them, or else their access lists, and lets transactions
+    /// wait for those that they depend on. A wrong one costs time, never the result; a block without one is executed without.
     #[arg(long, value_name = "FOLDER")]
     hints: Option<PathBuf>,
 
@@ -119,6 +133,7 @@ impl Default for Arguments {
             repeat: 1,
             pipeline: Switch::default(),
             record: None,
+            record_form: Form::default(),
             hints: None,
             json: false,
             quiet: false,
@@ -228,6 +243,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let executor = ParallelExecutor::new(&runtime).strategy(plan.strategy.to_pleach());
     let folders = Folders {
         record: arguments.record.clone(),
+        form: arguments.record_form,
         hints: arguments.hints.clone(),
     };
     folders.prepare()?;

@@ -87,7 +87,7 @@ impl Runner<'_> {
             return Err(Stopped::Cancelled);
         }
         let prepared = block.prepare(spec)?;
-        let tree = self.folders.read(block)?;
+        let tree = self.folders.read(&prepared)?;
         let (result, times, same) = self.measure(&prepared, state, tree.as_ref())?;
         self.folders.write(&prepared, state, self.cancel)?;
         if whole {

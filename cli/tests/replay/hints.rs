@@ -1,4 +1,4 @@
-//! `--record` and `--hints`: trees that are kept, and used the next time.
+//! `--record` and `--hints`: trees and access lists that are kept, and used the next time.
 
 use std::fs;
 
@@ -64,4 +64,45 @@ fn what_is_no_tree_is_named() {
     let run = replay(&["--quiet", "--hints", "no-such-folder"]);
     assert_eq!(run.code, Some(2));
     assert!(run.stderr.contains("no-such-folder"), "{}", run.stderr);
+}
+
+#[test]
+fn access_lists_are_kept_and_used() {
+    let folder = Folder::new();
+    let lists = folder.path();
+    let run = replay(&["--quiet", "--record", lists, "--record-form", "access-list"]);
+    assert_eq!(run.code, Some(0), "{}", run.stdout);
+    let files = fs::read_dir(lists).expect("the folder is there");
+    let paths: Vec<_> = files
+        .map(|file| file.expect("it is listed").path())
+        .collect();
+    assert_eq!(paths.len(), 24);
+    assert!(
+        paths
+            .iter()
+            .all(|path| path.extension() == Some("bal".as_ref()))
+    );
+
+    let hinted = [
+        "--hints",
+        lists,
+        "--workers",
+        "2",
+        "--strategy",
+        "optimistic",
+    ];
+    let run = replay(&[&["--json"], &hinted[..]].concat());
+    assert_eq!(run.code, Some(0), "{}", run.stdout);
+    assert!(
+        run.lines()
+            .0
+            .iter()
+            .all(|line| line["checks"]["same_as_serial"] == true)
+    );
+
+    fs::write(&paths[0], [0xc1]).expect("it is written");
+    let run = replay(&[&["--quiet"], &hinted[..]].concat());
+    assert_eq!(run.code, Some(1));
+    let name = paths[0].file_name().and_then(|name| name.to_str());
+    run.says(&[name.expect("it is text"), "RLP"]);
 }
