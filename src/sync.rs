@@ -2,6 +2,17 @@
 //! pleach_shuttle` shuttle's, so that what is in `loom-tests` explores the code that ships. With the feature `schedules` they are
 //! the real ones with a step before each, at which a seed may decide who goes on.
 
+/// What must hold whoever runs when, also where the outcome is right without it. It is looked at in tests, in models, and with the
+/// feature `schedules`; elsewhere it costs nothing.
+macro_rules! invariant {
+    ($holds:expr, $otherwise:literal) => {
+        if cfg!(any(debug_assertions, feature = "schedules")) {
+            assert!($holds, $otherwise);
+        }
+    };
+}
+pub(crate) use invariant;
+
 #[cfg(all(feature = "schedules", not(any(pleach_loom, pleach_shuttle))))]
 use crate::schedules::sync as imp;
 

@@ -18,6 +18,7 @@ use crate::{
         turn::Turn,
     },
     state::{Changes, State},
+    sync::invariant,
     times::Spent,
     value::Value,
     vm::Vm,
@@ -80,6 +81,8 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
         ..
     } = settling.into_inner();
     fold.spent(spent);
+    let has_cause = end.is_some() || clean == plan.transactions() || input.is_cancelled();
+    invariant!(has_cause, "transactions are left and nothing stopped them");
     Ran {
         fold,
         clean,

@@ -13,7 +13,7 @@
 //! A word holds the phase and the number of the attempt, so that what was said of one attempt is not held against the next.
 //! Whoever a transaction belongs to has what its last attempt has left, too.
 
-use crate::sync::{AtomicU32, Mutex, Ordering, UnsafeCell, lock};
+use crate::sync::{AtomicU32, Mutex, Ordering, UnsafeCell, invariant, lock};
 
 /// Who waits for a transaction, and how long.
 type Waiting = Mutex<Vec<(u32, Until)>>;
@@ -240,7 +240,7 @@ impl<T: Default> Lifecycle<T> {
     /// Gives up a running attempt that has to wait for another transaction. `false` if there is nothing to wait for any
     /// more: then it is ready, and nobody else knows of that.
     pub fn wait(&self, transaction: u32, kept: T, on: u32, until: Until) -> bool {
-        debug_assert!(on < transaction);
+        invariant!(on < transaction, "it waits for one before it");
         let slot = self.slot(transaction);
         // SAFETY: It runs on this thread.
         unsafe { slot.leave(kept) };
@@ -282,7 +282,7 @@ impl<T: Default> Lifecycle<T> {
         drop(waiting);
         for transaction in &woken {
             let woken = self.slot(*transaction).step(Phase::Waiting, Phase::Ready);
-            debug_assert!(woken.is_some(), "only this wakes it");
+            invariant!(woken.is_some(), "only this wakes it");
         }
         woken
     }
@@ -296,13 +296,16 @@ impl<T: Default> Lifecycle<T> {
                 return None;
             }
             match word.phase() {
-                Phase::Running => Some(word.to(Phase::Deceived)),
-                Phase::Done => Some(word.to(Phase::Recalled)),
+                Phase::Running if !cfg!(mutant = "recall_running") => {
+                    Some(word.to(Phase::Deceived))
+                }
+                Phase::Running | Phase::Done => Some(word.to(Phase::Recalled)),
                 _ => None,
             }
         })?;
         // SAFETY: It was done, so nobody's, and this thread alone has recalled it.
-        (before.phase() == Phase::Done).then(|| unsafe { slot.take() })
+        (before.phase() == Phase::Done || cfg!(mutant = "recall_running"))
+            .then(|| unsafe { slot.take() })
     }
 
     /// Makes a transaction ready that the caller has recalled.

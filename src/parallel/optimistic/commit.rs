@@ -88,6 +88,11 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         self.settled
     }
 
+    /// Whether there is nothing more to commit here: all is committed, or there was a reason to stop.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
     pub(super) fn into_fold(self) -> Fold<'a, V> {
         self.fold
     }

@@ -46,7 +46,7 @@ use crate::{
         versions::{Terms, Versions},
     },
     state::State,
-    sync::{AtomicU32, AtomicU64},
+    sync::{AtomicU32, AtomicU64, invariant},
     value::Value,
     vm::Vm,
 };
@@ -171,6 +171,10 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
         Worker::new(&shared, &commit, number).work(working)
     });
     let commit = commit.into_inner();
+    // The rest would be executed serially: slower, and with the same outcome.
+    let has_cause =
+        commit.is_over() || input.is_cancelled() || shared.foresight.ends_early(transactions);
+    invariant!(has_cause, "transactions are left and nothing stopped them");
     let settled = commit.settled();
     let mut fold = commit.into_fold();
     fold.spent(spent);

@@ -51,6 +51,12 @@ impl<K> Foresight<K> {
         }
     }
 
+    /// Whether not all of so many transactions can be executed here.
+    pub(super) fn ends_early(&self, transactions: usize) -> bool {
+        // ORDERING: Relaxed. Nobody foresees anything any more.
+        self.end.load(Ordering::Relaxed) < transactions
+    }
+
     /// The access set of a transaction, sorted, if it is exact.
     pub(super) fn declared(&self, transaction: u32) -> Option<&AccessSet<K>> {
         self.declared.get()?[transaction as usize].get()

@@ -18,7 +18,7 @@ use crate::{
         versions::Reader,
     },
     state::State,
-    sync::{Moment, Ordering},
+    sync::{Moment, Ordering, invariant, look_again},
     times::Spent,
     vm::Vm,
 };
@@ -34,6 +34,8 @@ pub(super) struct Worker<'a, 'b, 'r, V: Vm, S> {
     /// Keys that are about to have their first versions.
     first: Vec<u32>,
     deceived: Vec<Reader>,
+    /// How often it had to look again at what somebody else had in hand.
+    looks: u32,
     /// What became ready by what this worker did.
     offers: Vec<u32>,
     /// How much this worker has done since it last committed.
@@ -78,6 +80,7 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             predicting: Predicting::new(number),
             first: Vec::new(),
             deceived: Vec::new(),
+            looks: 0,
             offers: Vec::new(),
             uncommitted: 0,
             // Others may have.
@@ -172,6 +175,8 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
         if lifecycle.wait(transaction, std::mem::take(kept), on, until) {
             return Next::Left;
         }
+        // Whoever commits that one may have it in hand still: until it is through, another attempt sees what this one saw.
+        look_again(&mut self.looks);
         self.begin(transaction, kept)
     }
 
@@ -276,7 +281,7 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             }
             Finished::Done(woken) => {
                 // A view says so only after the lifecycle does; with nothing attempted, the commit ends here.
-                debug_assert!(false, "nobody deceived it");
+                invariant!(false, "nobody deceived it");
                 self.offers.extend(woken);
                 Next::Left
             }
