@@ -199,15 +199,29 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
     ///
     /// [`Failure::Diverged`] at the first that comes to something else.
     pub fn run(&self, transactions: &[V::Transaction]) -> Result<Report, Failure> {
+        self.run_under(transactions, self.plan())
+    }
+
+    /// Executes a block of these transactions under schedules of the caller's choice: all or some of [`plan`](Self::plan)'s, say,
+    /// and told of each as it comes.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn run_under(
+        &self,
+        transactions: &[V::Transaction],
+        schedules: impl IntoIterator<Item = Schedule>,
+    ) -> Result<Report, Failure> {
         let expected = self.serially(transactions)?;
-        let mut schedules = 0;
-        for schedule in self.plan() {
+        let mut count = 0;
+        for schedule in schedules {
             self.against(&expected, transactions, schedule)?;
-            schedules += 1;
+            count += 1;
         }
         Ok(Report {
             transactions: transactions.len(),
-            schedules,
+            schedules: count,
             fingerprint: expected.fingerprint(),
         })
     }
@@ -222,8 +236,7 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
         transactions: &[V::Transaction],
         schedule: Schedule,
     ) -> Result<(), Failure> {
-        let expected = self.serially(transactions)?;
-        self.against(&expected, transactions, schedule)
+        self.run_under(transactions, [schedule]).map(|_| ())
     }
 
     /// What the block comes to, if it always comes to the same on one thread.

@@ -71,6 +71,7 @@ impl<F: FnMut(&TestBlock) -> bool> Shrinking<F> {
             });
         }
         helped |= self.keep(|block| block.limit = None);
+        helped |= self.keep(|block| block.rule_panics = None);
         helped |= self.keep(|block| block.on_failure = OnFailure::default());
         helped | self.keep(|block| block.on_undeclared = OnUndeclared::default())
     }
@@ -147,6 +148,7 @@ fn size(block: &TestBlock) -> u64 {
     };
     let programs: u64 = block.transactions.iter().map(program).sum();
     let options = u64::from(block.limit.is_some())
+        + u64::from(block.rule_panics.is_some())
         + u64::from(block.on_failure != OnFailure::default())
         + u64::from(block.on_undeclared != OnUndeclared::default());
     programs + options + block.state.len() as u64

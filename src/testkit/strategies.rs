@@ -160,6 +160,7 @@ pub fn block(profile: &Profile) -> impl Strategy<Value = TestBlock> + use<> {
             on_failure,
             on_undeclared,
             limit,
+            rule_panics: None,
         },
     )
 }
@@ -178,7 +179,11 @@ pub fn from_seed(seed: u64) -> TestBlock {
     let profiles = Profile::all();
     let profile = profiles[(seed / 3) as usize % profiles.len()].clone();
     let tree = block(&profile.transactions(2..=48)).new_tree(&mut runner);
-    tree.map_or_else(|_| TestBlock::from_seed(seed), |tree| tree.current())
+    let mut block = tree.map_or_else(|_| TestBlock::from_seed(seed), |tree| tree.current());
+    if seed % 16 == 1 {
+        block.rule_panics = Some((seed / 16) as usize % (block.transactions.len() + 1));
+    }
+    block
 }
 
 /// Numbers of all sizes: small ones meet, and those near the end of the range overflow.

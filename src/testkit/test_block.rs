@@ -6,7 +6,7 @@ use crate::{
     block::Block,
     error::ExecuteError,
     outcome::{Outcome, TxOutcome},
-    rule::{OnFailure, OnUndeclared, Over, WeightLimit},
+    rule::{OnFailure, OnUndeclared, Over, Rule, Verdict, WeightLimit},
     state::MemoryState,
     testkit::program::{Declared, Program, ProgramVm, Seen, Step},
 };
@@ -28,6 +28,19 @@ pub struct TestBlock {
     pub on_undeclared: OnUndeclared,
     /// A limit: the steps of a transaction are reserved, what it saw is used.
     pub limit: Option<(u64, Over)>,
+    /// A rule that panics when the transaction of this index is to be settled.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub rule_panics: Option<usize>,
+}
+
+/// See [`TestBlock::rule_panics`].
+struct Panics(usize);
+
+impl Rule<ProgramVm> for Panics {
+    fn settle(&self, index: usize, _: &Program, _: &Seen) -> Verdict {
+        assert!(index != self.0, "a rule panicked");
+        Verdict::Include
+    }
 }
 
 /// A state as a list of its keys and values.
@@ -133,6 +146,10 @@ impl TestBlock {
         let block = block
             .on_failure(self.on_failure)
             .on_undeclared(self.on_undeclared);
+        let block = match self.rule_panics {
+            None => block,
+            Some(index) => block.rule(Panics(index)),
+        };
         match self.limit {
             None => block,
             Some((limit, over)) => block.rule(

@@ -8,8 +8,8 @@ use alloy_hardforks::EthereumHardforks;
 use alloy_primitives::{Address, B256};
 use alloy_rpc_types_eth::Transaction as RpcTransaction;
 use pleach::{
-    Block, CancelToken, ExecuteError, Executor, OnFailure, Outcome, Reason, State, TxOutcome,
-    dtt::Dtt,
+    Block, CancelToken, Changes, ExecuteError, Executor, OnFailure, Outcome, Reason, State,
+    TxOutcome, dtt::Dtt,
 };
 use revm::primitives::hardfork::SpecId;
 use serde::Deserialize;
@@ -325,7 +325,12 @@ impl<'a> PreparedBlock<'a> {
 
     /// Applies the changes of this block to the state that it was executed on.
     pub fn apply(&self, result: &BlockResult, state: &mut EvmState) {
-        state.apply(&result.changes, self.vm.spec_id());
+        self.apply_changes(&result.changes, state);
+    }
+
+    /// The same for changes that are not a block's result.
+    pub(crate) fn apply_changes(&self, changes: &Changes<Key, Value>, state: &mut EvmState) {
+        state.apply(changes, self.vm.spec_id());
     }
 
     /// Whether growing the state has a gas limit of its own.

@@ -53,6 +53,8 @@ mod state;
 #[cfg(feature = "pipeline")]
 mod store;
 mod system;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 #[cfg(all(test, feature = "sample"))]
 mod tests;
 mod transaction;

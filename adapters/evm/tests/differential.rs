@@ -1,15 +1,13 @@
 //! Random blocks, executed by Pleach and by a plain revm loop: no difference may ever show.
 
+use pleach_evm::testkit::{Scenario, Theme, scenario};
 use proptest::{
     prelude::*,
     strategy::ValueTree,
     test_runner::{TestCaseError, TestRunner},
 };
 
-use crate::{
-    generate::{Theme, scenario},
-    harness::{FORKS, Scenario},
-};
+use crate::harness::Agree as _;
 
 fn agree(scenario: &Scenario) -> Result<(), TestCaseError> {
     match scenario.agree() {
@@ -18,13 +16,7 @@ fn agree(scenario: &Scenario) -> Result<(), TestCaseError> {
     }
 }
 
-const ANY: Theme = Theme {
-    forks: &FORKS,
-    extreme: false,
-    transactions: 8,
-    payments: 2,
-    delegations: 2,
-};
+const ANY: Theme = Theme::ANY;
 
 /// `PROPTEST_CASES` of the environment, if it is set.
 fn config() -> ProptestConfig {

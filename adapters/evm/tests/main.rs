@@ -3,7 +3,6 @@
 mod access_lists;
 mod cases;
 mod differential;
-mod generate;
 mod harness;
 mod limits;
 mod mainnet;

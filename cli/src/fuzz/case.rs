@@ -8,10 +8,11 @@ use std::{
 use anyhow::Context;
 use pleach::{
     Strategy,
-    determinism::{Check, Divergence, Failure, Kind, Schedule},
-    testkit::{ProgramVm, TestBlock, shrink},
+    determinism::{Divergence, Kind, Schedule},
 };
 use serde::{Deserialize, Serialize};
+
+use super::subject::Subject;
 
 /// All that it takes to see a divergence again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,7 +21,7 @@ pub(crate) struct Case {
     /// What was seen.
     pub(crate) found: String,
     pub(crate) schedule: Schedule,
-    pub(crate) block: TestBlock,
+    pub(crate) block: Subject,
 }
 
 /// So often a block is tried that diverges by chance.
@@ -28,24 +29,8 @@ const TRIES: u64 = 40;
 /// So often a smaller block is looked for.
 const SHRINKS: usize = 2_000;
 
-/// A check of a block of programs.
-pub(crate) fn check(block: &TestBlock) -> Check<'_, ProgramVm, pleach::MemoryState<u8, u64>> {
-    Check::new(&ProgramVm, &block.state)
-        .ask_again(false)
-        .block(move |pleach| block.configure(pleach))
-}
-
-/// What happens to a block under a schedule.
-pub(crate) fn under(block: &TestBlock, schedule: Schedule) -> anyhow::Result<Option<Divergence>> {
-    match check(block).replay(&block.transactions, schedule) {
-        Ok(()) => Ok(None),
-        Err(Failure::Diverged(divergence)) => Ok(Some(*divergence)),
-        Err(other) => Err(other.into()),
-    }
-}
-
 /// The block under a schedule like this under which it diverges: of another block the same seed makes another run.
-fn diverging(block: &TestBlock, like: Schedule, tried: &mut impl FnMut(&Case)) -> Option<Case> {
+fn diverging(block: &Subject, like: Schedule, tried: &mut impl FnMut(&Case)) -> Option<Case> {
     (0..TRIES).find_map(|number| {
         let mut case = Case {
             found: "nothing yet".to_owned(),
@@ -56,7 +41,7 @@ fn diverging(block: &TestBlock, like: Schedule, tried: &mut impl FnMut(&Case)) -
             block: block.clone(),
         };
         tried(&case);
-        let divergence = under(block, case.schedule).ok()??;
+        let divergence = block.under(&[case.schedule], &mut |_| true).ok()??;
         case.found = divergence.to_string();
         Some(case)
     })
@@ -66,7 +51,7 @@ impl Case {
     /// The case, if it shows anything.
     pub(crate) fn run(&self) -> anyhow::Result<Option<Divergence>> {
         for _ in 0..self.tries() {
-            if let Some(divergence) = under(&self.block, self.schedule)? {
+            if let Some(divergence) = self.block.under(&[self.schedule], &mut |_| true)? {
                 return Ok(Some(divergence));
             }
         }
@@ -95,7 +80,7 @@ impl Case {
             }
         }
         let mut best = self.clone();
-        shrink(&self.block, SHRINKS, |block| {
+        self.block.shrunk(SHRINKS, |block| {
             let found = diverging(block, best.schedule, &mut tried);
             found.is_some_and(|case| {
                 best = case;

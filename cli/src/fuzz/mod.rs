@@ -2,10 +2,12 @@
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `subject.rs` | what is fuzzed: blocks of programs, and Ethereum blocks |
 //! | `case.rs` | one block under one schedule, as a file, and made small |
 //! | `watch.rs` | notices that nothing goes on any more, and says which case it was |
 
 mod case;
+mod subject;
 mod watch;
 
 use std::{
@@ -13,15 +15,16 @@ use std::{
     panic,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::bail;
-use clap::ValueEnum;
-use pleach::{determinism::Kind, testkit::strategies};
+use pleach::determinism::Kind;
 
 use self::{
-    case::{Case, check, under},
+    case::Case,
+    subject::{Subject, VmName},
     watch::Watch,
 };
 use crate::{
@@ -66,16 +69,13 @@ pub(crate) struct Arguments {
     replay: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum VmName {
-    /// Small programs that use all that a VM can.
-    Programs,
-}
-
 /// Without a limit it looks for so many seconds.
 const SECONDS: u64 = 60;
 /// Nothing takes so long but what never ends.
 const HANGS: Duration = Duration::from_secs(30);
+
+/// What programs and rules say when they panic.
+const MEANT: [&str; 2] = ["a program panicked", "a rule panicked"];
 
 /// What was looked at, and what was found.
 struct Result {
@@ -102,7 +102,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     } = result;
     let seconds = begun.elapsed().as_secs_f64();
     let mut line = serde_json::json!({
-        "vm": "programs", "cases": cases, "schedules": schedules, "seconds": seconds,
+        "vm": arguments.vm.name(), "cases": cases, "schedules": schedules, "seconds": seconds,
         "seed": arguments.seed, "divergence": null,
     });
     if !arguments.json {
@@ -125,7 +125,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             ExitCode::SUCCESS
         });
     };
-    let small = case.shrunk(|case| watch.begins(case));
+    let small = case.shrunk(|case| watch.begins_case(case));
     watch.rests();
     let path = small.write(&arguments.corpus)?;
     if arguments.json {
@@ -162,7 +162,7 @@ fn search(arguments: &Arguments, watch: &Watch) -> anyhow::Result<Result> {
         is_cancelled: false,
     };
     for case in corpus(&arguments.corpus)? {
-        watch.begins(&case);
+        watch.begins_case(&case);
         if let Some(divergence) = case.run()? {
             result.found = Some(Case {
                 found: divergence.to_string(),
@@ -172,37 +172,34 @@ fn search(arguments: &Arguments, watch: &Watch) -> anyhow::Result<Result> {
         }
     }
     let mut shown = 0;
-    'blocks: for number in 0.. {
+    for number in 0.. {
         if arguments.cases.is_some_and(|cases| number >= cases)
             || limit.is_some_and(|limit| begun.elapsed() >= limit)
         {
             break;
         }
         let seed = arguments.seed.wrapping_add(number);
-        let block = strategies::from_seed(seed);
-        let plan: Vec<_> = check(&block)
-            .workers(workers.iter().copied())
-            .schedules(1 + seed % 3)
-            .seed(seed)
-            .plan()
-            .collect();
-        for schedule in plan {
-            if token.is_cancelled() {
-                result.is_cancelled = true;
-                break 'blocks;
-            }
-            let mut case = Case {
-                found: String::new(),
-                schedule,
-                block: block.clone(),
-            };
-            watch.begins(&case);
-            result.schedules += 1;
-            if let Some(divergence) = under(&block, schedule)? {
-                case.found = divergence.to_string();
-                result.found = Some(case);
-                break 'blocks;
-            }
+        let block = Arc::new(Subject::from_seed(arguments.vm, seed));
+        let plan = block.plan(&workers, 1 + seed % 3, seed);
+        let mut begins = |schedule| {
+            watch.begins(&block, schedule);
+            let goes_on = !token.is_cancelled();
+            result.schedules += u64::from(goes_on);
+            goes_on
+        };
+        if let Some(divergence) = block.under(&plan, &mut begins)? {
+            let schedule = divergence.schedule;
+            result.found = Some(Case {
+                found: divergence.to_string(),
+                // Two serial runs differ under any.
+                schedule: schedule.unwrap_or(plan[0]),
+                block: Subject::clone(&block),
+            });
+            break;
+        }
+        if token.is_cancelled() {
+            result.is_cancelled = true;
+            break;
         }
         result.cases += 1;
         let done = arguments
@@ -249,7 +246,7 @@ fn replay(path: &Path, watch: &Watch, json: bool) -> anyhow::Result<ExitCode> {
             case.schedule.kind
         );
     }
-    watch.begins(&case);
+    watch.begins_case(&case);
     let found = case.run()?;
     watch.rests();
     let text = found.as_ref().map(ToString::to_string);
@@ -268,11 +265,12 @@ fn replay(path: &Path, watch: &Watch, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(found.is_some())))
 }
 
-/// Says nothing of the panics of programs, which are meant.
+/// Says nothing of the panics of programs and of their rules, which are meant.
 fn silence_panics() {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
-        if panic.payload_as_str() != Some("a program panicked") {
+        let text = panic.payload_as_str();
+        if !text.is_some_and(|text| MEANT.contains(&text)) {
             hook(panic);
         }
     }));

@@ -10,7 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{case::Case, command};
+use pleach::determinism::Schedule;
+
+use super::{case::Case, command, subject::Subject};
 
 /// What is being run, and since when.
 pub(crate) struct Watch {
@@ -20,8 +22,11 @@ pub(crate) struct Watch {
 struct Shared {
     corpus: PathBuf,
     limit: Duration,
-    running: Mutex<Option<(Case, Instant)>>,
+    running: Mutex<Option<Running>>,
 }
+
+/// A block, under which schedule, and since when.
+type Running = (Arc<Subject>, Schedule, Instant);
 
 impl Watch {
     /// Watches from a thread of its own: what runs longer than the limit is taken for a hang.
@@ -48,9 +53,14 @@ impl Watch {
         Self { shared }
     }
 
-    /// A case is begun.
-    pub(crate) fn begins(&self, case: &Case) {
-        *self.shared.running() = Some((case.clone(), Instant::now()));
+    /// A block is begun under a schedule.
+    pub(crate) fn begins(&self, block: &Arc<Subject>, schedule: Schedule) {
+        *self.shared.running() = Some((Arc::clone(block), schedule, Instant::now()));
+    }
+
+    /// The same for one that is a case already.
+    pub(crate) fn begins_case(&self, case: &Case) {
+        self.begins(&Arc::new(case.block.clone()), case.schedule);
     }
 
     /// Nothing is run.
@@ -60,14 +70,14 @@ impl Watch {
 }
 
 impl Shared {
-    fn running(&self) -> std::sync::MutexGuard<'_, Option<(Case, Instant)>> {
+    fn running(&self) -> std::sync::MutexGuard<'_, Option<Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn watch(&self) {
         loop {
             thread::sleep(self.limit / 8);
-            let since = self.running().as_ref().map(|(_, since)| *since);
+            let since = self.running().as_ref().map(|(.., since)| *since);
             if since.is_some_and(|since| since.elapsed() > self.limit) {
                 self.report(&threads());
             }
@@ -76,11 +86,15 @@ impl Shared {
 
     /// Writes the case, says how to see it again, and ends the program: threads that hang cannot be ended otherwise.
     fn report(&self, stacks: &str) -> ! {
-        let case = self.running().take();
-        let Some((mut case, _)) = case else {
+        let running = self.running().take();
+        let Some((block, schedule, _)) = running else {
             process::exit(1)
         };
-        "a hang: nothing goes on any more".clone_into(&mut case.found);
+        let case = Case {
+            found: "a hang: nothing goes on any more".to_owned(),
+            schedule,
+            block: Subject::clone(&block),
+        };
         println!("{} ({})", case.found, case.schedule);
         match case.write(&self.corpus) {
             Ok(path) => {

@@ -7,7 +7,7 @@ use serde_json::Value;
 const CASE: &str = r#"{
     "found": "",
     "schedule": {"workers": 2, "strategy": "optimistic", "hints": "none", "kind": "threads", "seed": 7},
-    "block": {
+    "block": {"programs": {
         "state": [[1, 5]],
         "transactions": [
             {"steps": [{"get": 1}, {"put-register": 2}], "declared": "nothing"},
@@ -16,13 +16,30 @@ const CASE: &str = r#"{
         "on_failure": "skip",
         "on_undeclared": "abort",
         "limit": [10, "skip-rest"]
-    }
+    }}
+}"#;
+
+const EVM_CASE: &str = r#"{
+    "found": "",
+    "schedule": {"workers": 2, "strategy": "optimistic", "hints": "right", "kind": "threads", "seed": 7},
+    "block": {"evm": {
+        "fork": "osaka", "coinbase": "0xcbcbcbcbcbcbcbcbcbcbcbcbcbcbcbcbcbcbcbcb", "base_fee": 0, "gas_limit": 1000000,
+        "accounts": {
+            "0xc0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c000":
+                {"balance": "0x5", "nonce": 1, "code": "0x4760005500", "storage": {}}
+        },
+        "blocks": [[{
+            "from": 0, "to": "0xc0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c000", "value": {"Wei": "0x0"}, "data": "0x",
+            "gas": 100000, "nonce_off": 0, "above_base": 0, "tip": 0, "kind": "Legacy"
+        }]]
+    }}
 }"#;
 
 /// Runs it in an empty folder: what it gives, and what it says.
 fn fuzz(arguments: &[&str]) -> (Option<i32>, String, String) {
     let folder = tempfile::tempdir().expect("there is room");
     fs::write(folder.path().join("good.json"), CASE).expect("there is room");
+    fs::write(folder.path().join("evm.json"), EVM_CASE).expect("there is room");
     fs::write(folder.path().join("bad.json"), "{\"schedule\": 1}").expect("there is room");
     let mut command = Command::new(env!("CARGO_BIN_EXE_pleach"));
     command
@@ -57,10 +74,21 @@ fn people_are_told_what_was_looked_at() {
 }
 
 #[test]
-fn a_case_is_replayed() {
-    let (code, stdout, stderr) = fuzz(&["--replay", "good.json"]);
-    assert_eq!(code, Some(0), "{stdout}{stderr}");
-    assert!(stdout.starts_with("nothing found"), "{stdout}");
+fn ethereum_blocks_are_looked_at() {
+    let (code, stdout, _) = fuzz(&["--vm", "evm", "--cases", "10", "--json"]);
+    assert_eq!(code, Some(0));
+    let line: Value = serde_json::from_str(&stdout).expect("it is JSON");
+    assert_eq!(line["cases"], 10);
+    assert_eq!(line["vm"], "evm");
+}
+
+#[test]
+fn cases_are_replayed() {
+    for case in ["good.json", "evm.json"] {
+        let (code, stdout, stderr) = fuzz(&["--replay", case]);
+        assert_eq!(code, Some(0), "{stdout}{stderr}");
+        assert!(stdout.starts_with("nothing found"), "{stdout}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use alloy_primitives::{KECCAK256_EMPTY, U256};
 
 use super::{A, B, CLEARING, ERAS, X};
 use crate::harness::{
-    Scenario,
+    Agree as _, Scenario,
     build::{ETHER, call, call_as, create, deploy, ending, pay, run, show, wei, within},
     code::{Amount, End, Look, Step, Target, Way},
     request::Request,

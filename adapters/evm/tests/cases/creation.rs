@@ -6,7 +6,7 @@ use pleach_evm::{Account, BlockResult, EvmState};
 
 use super::{A, ERAS, INIT, RUNTIME, X};
 use crate::harness::{
-    Before, Scenario,
+    Agree as _, Before, Scenario,
     block::{Whole, payment, sign},
     build::{ETHER, call, create, create2, deploy, ending, pay, run, show, wei, within},
     code::{End, Function, Look, Step, Target, program},

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256, U256, keccak256};
 
 use super::{A, B, X};
 use crate::harness::{
-    Scenario,
+    Agree as _, Scenario,
     build::{ETHER, call, ending, pay, run, show, wei},
     code::{End, Look, Step, Target},
     request::{Kind, Permit, Request},

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256, U256, keccak256};
 
 use super::{A, B, ERAS, INIT, RUNTIME, X};
 use crate::harness::{
-    Scenario,
+    Agree as _, Scenario,
     build::{ETHER, call, create, create2, ending, pay, run, show, wei, within},
     code::{End, Function, Look, Step, Target, program},
     request::Request,

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, U256};
 
 use super::{A, B, CLEARING, X};
 use crate::harness::{
-    Before, Scenario,
+    Agree as _, Before, Scenario,
     build::{call, call_as, ending, pay, run, show, wei, within},
     code::{Amount, End, Look, Step, Target, Way},
     request::Request,

@@ -5,7 +5,7 @@ use alloy_primitives::{Address, U256};
 
 use super::{A, B, CLEARING, ERAS, INIT, X};
 use crate::harness::{
-    Scenario,
+    Agree as _, Scenario,
     build::{call, call_as, create, deploy, ending, pay, run, show, wei},
     code::{Amount, End, Look, Target, Way},
     request::{Kind, Permit, Request, Value},

@@ -4,7 +4,7 @@ use alloy_primitives::{Bytes, U256};
 
 use super::{A, ERAS, X};
 use crate::harness::{
-    Before, Scenario,
+    Agree as _, Before, Scenario,
     build::{ETHER, run, wei},
     code::Step,
     request::{Kind, Permit, Request, Value},

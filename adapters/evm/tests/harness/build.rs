@@ -4,84 +4,11 @@ use alloy_primitives::{Address, U256};
 use pleach_evm::Account;
 
 use super::{
-    Agreed, Before, Done, Scenario,
-    code::{Amount, End, Function, Look, Step, Target, Way, contract, program},
-    request::Request,
-    signer, spec_id,
+    Agreed, Done,
+    code::{Amount, End, Function, Look, Step, Target, Way},
 };
 
-/// More than any gas costs, and far below what placeholders can hold.
-pub(crate) const ETHER: u64 = 1_000_000_000_000_000_000;
-
-impl Scenario {
-    /// A scenario in which the first three signers have one ether each.
-    pub(crate) fn funded(fork: &'static str) -> Self {
-        (0..3).fold(Self::new(fork), |scenario, number| {
-            scenario.balance(signer(number), ETHER)
-        })
-    }
-
-    pub(crate) fn account(mut self, address: Address, before: Before) -> Self {
-        self.accounts.insert(address, before);
-        self
-    }
-
-    pub(crate) fn balance(mut self, address: Address, wei: impl IntoWei) -> Self {
-        self.accounts.entry(address).or_default().balance = wei.into_wei();
-        self
-    }
-
-    /// An account that exists with zero everything.
-    pub(crate) fn legacy(self, address: Address) -> Self {
-        self.account(address, Before::default())
-    }
-
-    pub(crate) fn contract(mut self, address: Address, functions: &[Function]) -> Self {
-        let code = contract(functions, spec_id(self.fork));
-        let account = self.accounts.entry(address).or_default();
-        account.nonce = 1;
-        account.code = code;
-        self
-    }
-
-    /// An account whose code is init code.
-    pub(crate) fn init(mut self, address: Address, function: &Function) -> Self {
-        let code = program(function, spec_id(self.fork));
-        let account = self.accounts.entry(address).or_default();
-        account.nonce = 1;
-        account.code = code;
-        self
-    }
-
-    pub(crate) fn coinbase(mut self, address: Address) -> Self {
-        self.coinbase = address;
-        self
-    }
-
-    pub(crate) fn base_fee(mut self, wei: u64) -> Self {
-        self.base_fee = wei;
-        self
-    }
-
-    /// Adds a transaction to the last block.
-    pub(crate) fn send(mut self, request: Request) -> Self {
-        let block = self.blocks.last_mut().expect("there is a block");
-        block.push(request);
-        self
-    }
-
-    pub(crate) fn next_block(mut self) -> Self {
-        self.blocks.push(Vec::new());
-        self
-    }
-
-    /// Executes the blocks both ways.
-    #[track_caller]
-    pub(crate) fn agreed(&self) -> Agreed {
-        self.agree()
-            .unwrap_or_else(|difference| panic!("{}: {difference}", self.fork))
-    }
-}
+pub(crate) use pleach_evm::testkit::ETHER;
 
 impl Agreed {
     /// What a transaction did; they are counted over all blocks.
@@ -203,21 +130,4 @@ pub(crate) fn create2(init: Address, wei: u64) -> Step {
 /// A short name for a number.
 pub(crate) fn wei(number: u64) -> U256 {
     U256::from(number)
-}
-
-/// An amount of ether, however it is written.
-pub(crate) trait IntoWei {
-    fn into_wei(self) -> U256;
-}
-
-impl IntoWei for u64 {
-    fn into_wei(self) -> U256 {
-        U256::from(self)
-    }
-}
-
-impl IntoWei for U256 {
-    fn into_wei(self) -> U256 {
-        self
-    }
 }

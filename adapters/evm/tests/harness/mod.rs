@@ -2,75 +2,24 @@
 
 pub(crate) mod block;
 pub(crate) mod build;
-pub(crate) mod code;
 pub(crate) mod layers;
 pub(crate) mod oracle;
-pub(crate) mod request;
 
-use std::{
-    collections::BTreeMap,
-    num::NonZeroUsize,
-    sync::{LazyLock, Mutex},
-};
+use std::{collections::BTreeMap, num::NonZeroUsize, sync::Mutex};
 
-use alloy_consensus::{Header, TxEnvelope, crypto::secp256k1};
-use alloy_primitives::{Address, B256, Bytes, Log, U256, keccak256};
+use alloy_consensus::TxEnvelope;
+use alloy_primitives::{Address, Bytes, Log};
 use pleach::{
     Block, Executor, OnFailure, ParallelExecutor, Reason, Runtime, SerialExecutor, Strategy,
     TxOutcome,
 };
-use pleach_evm::{
-    Account, ChainSpec, EvmBlock, EvmState, Output, PreparedBlock, Transaction, TransactionError,
-};
-use revm::primitives::hardfork::SpecId;
+use pleach_evm::{Account, EvmState, Output, PreparedBlock, Transaction, TransactionError};
 
 use layers::Layers;
 use oracle::Oracle;
-use request::Request;
-
-/// The forks that are tested, by the names that [`ChainSpec::with_fork`] takes.
-pub(crate) const FORKS: [&str; 14] = [
-    "frontier",
-    "homestead",
-    "tangerine",
-    "spuriousdragon",
-    "byzantium",
-    "petersburg",
-    "istanbul",
-    "berlin",
-    "london",
-    "paris",
-    "shanghai",
-    "cancun",
-    "prague",
-    "osaka",
-];
-
-pub(crate) const CHAIN_ID: u64 = 1337;
-/// The number of the first block of a scenario. It has a few block hashes before it, and no more.
-pub(crate) const FIRST: u64 = 1_000;
-/// How far back the block hashes lie that a program may ask for; the last one is too far.
-pub(crate) const HASHES_BACK: [u16; 5] = [0, 1, 2, 256, 257];
-const BLOCK_GAS: u64 = 1_000_000_000;
-
-/// An account before the first block.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Before {
-    pub(crate) balance: U256,
-    pub(crate) nonce: u64,
-    pub(crate) code: Bytes,
-    pub(crate) storage: BTreeMap<u64, u64>,
-}
-
-/// A state, and blocks on it.
-#[derive(Clone, Debug)]
-pub(crate) struct Scenario {
-    pub(crate) fork: &'static str,
-    pub(crate) coinbase: Address,
-    pub(crate) base_fee: u64,
-    pub(crate) accounts: BTreeMap<Address, Before>,
-    pub(crate) blocks: Vec<Vec<Request>>,
-}
+pub(crate) use pleach_evm::testkit::{
+    Before, CHAIN_ID, FIRST, Scenario, block_hashes, code, key, request, signer, spec_id,
+};
 
 /// What became of a transaction: what it did, or why it is not valid.
 pub(crate) type Ran = Result<Done, String>;
@@ -91,121 +40,21 @@ pub(crate) struct Agreed {
     pub(crate) state: BTreeMap<Address, Account>,
 }
 
-/// revm's name of a fork.
-pub(crate) fn spec_id(fork: &str) -> SpecId {
-    let specs = [
-        SpecId::FRONTIER,
-        SpecId::HOMESTEAD,
-        SpecId::TANGERINE,
-        SpecId::SPURIOUS_DRAGON,
-        SpecId::BYZANTIUM,
-        SpecId::PETERSBURG,
-        SpecId::ISTANBUL,
-        SpecId::BERLIN,
-        SpecId::LONDON,
-        SpecId::MERGE,
-        SpecId::SHANGHAI,
-        SpecId::CANCUN,
-        SpecId::PRAGUE,
-        SpecId::OSAKA,
-    ];
-    let position = FORKS.iter().position(|name| *name == fork);
-    specs[position.expect("there is such a fork")]
-}
-
-/// Four accounts that can sign, by number.
-pub(crate) fn signer(number: usize) -> Address {
-    static SIGNERS: LazyLock<[Address; 4]> = LazyLock::new(|| {
-        [0, 1, 2, 3].map(|number| {
-            let hash = B256::repeat_byte(1);
-            let signature = secp256k1::sign_message(key(number), hash).expect("the key is valid");
-            secp256k1::recover_signer(&signature, hash).expect("the signature is valid")
-        })
-    });
-    SIGNERS[number]
-}
-
-/// The key of a signer.
-pub(crate) fn key(number: usize) -> B256 {
-    B256::with_last_byte(number as u8 + 1)
-}
-
-impl Scenario {
-    /// One block on an empty state. The coinbase is an account of its own.
-    pub(crate) fn new(fork: &'static str) -> Self {
-        Self {
-            fork,
-            coinbase: Address::repeat_byte(0xcb),
-            base_fee: 0,
-            accounts: BTreeMap::new(),
-            blocks: vec![Vec::new()],
-        }
-    }
-
-    pub(crate) fn spec(&self) -> ChainSpec {
-        ChainSpec::with_fork(CHAIN_ID, self.fork).expect("there is such a fork")
-    }
-
-    fn header(&self, index: usize) -> Header {
-        let spec = spec_id(self.fork);
-        let london = spec.is_enabled_in(SpecId::LONDON);
-        let cancun = spec.is_enabled_in(SpecId::CANCUN);
-        Header {
-            number: FIRST + index as u64,
-            timestamp: 1_000_000,
-            beneficiary: self.coinbase,
-            gas_limit: BLOCK_GAS,
-            base_fee_per_gas: london.then_some(self.base_fee),
-            excess_blob_gas: cancun.then_some(0),
-            blob_gas_used: cancun.then_some(0),
-            ..Header::default()
-        }
-    }
-
-    fn block(&self, index: usize) -> EvmBlock {
-        EvmBlock {
-            header: self.header(index),
-            hash: B256::ZERO,
-            transactions: Vec::new(),
-            senders: Vec::new(),
-            ommers: Vec::new(),
-            withdrawals: None,
-        }
-    }
-
-    /// The state before the first block.
-    pub(crate) fn state(&self) -> EvmState {
-        let mut state = EvmState::default();
-        for (address, before) in &self.accounts {
-            let code = (!before.code.is_empty()).then(|| {
-                let hash = keccak256(&before.code);
-                let code = before.code.clone();
-                state.insert_code(hash, code).expect("that is its hash");
-                hash
-            });
-            let storage = before.storage.iter();
-            let account = Account {
-                balance: before.balance,
-                nonce: before.nonce,
-                code,
-                storage: storage
-                    .map(|(slot, word)| (U256::from(*slot), U256::from(*word)))
-                    .collect(),
-            };
-            state.insert_account(*address, account);
-        }
-        for (number, hash) in block_hashes() {
-            state.insert_block_hash(number, hash);
-        }
-        state
-    }
-
+/// Executes scenarios both ways.
+pub(crate) trait Agree {
     /// Executes the blocks both ways.
     ///
     /// # Errors
     ///
     /// In what they differ.
-    pub(crate) fn agree(&self) -> Result<Agreed, String> {
+    fn agree(&self) -> Result<Agreed, String>;
+
+    /// The same, and panics if they differ.
+    fn agreed(&self) -> Agreed;
+}
+
+impl Agree for Scenario {
+    fn agree(&self) -> Result<Agreed, String> {
         let spec = self.spec();
         let mut oracle = Oracle::new(self);
         let mut state = self.state();
@@ -236,6 +85,12 @@ impl Scenario {
             transactions,
             state: accounts(&state),
         })
+    }
+
+    #[track_caller]
+    fn agreed(&self) -> Agreed {
+        self.agree()
+            .unwrap_or_else(|difference| panic!("{}: {difference}", self.fork))
     }
 }
 
@@ -325,10 +180,4 @@ fn compare(
         }
     }
     Ok(())
-}
-
-/// The hashes of the blocks that programs may ask for.
-pub(crate) fn block_hashes() -> impl Iterator<Item = (u64, B256)> {
-    let numbers = (FIRST - 2..=FIRST).chain(FIRST - 256..=FIRST - 255);
-    numbers.map(|number| (number, keccak256(number.to_be_bytes())))
 }

@@ -1,5 +1,7 @@
 //! Transactions as a test asks for them: relative to what their sender has when it is their turn.
 
+#![expect(missing_docs, reason = "the fields are named as in a transaction")]
+
 use alloy_consensus::{
     Signed, TxEip1559, TxEip2930, TxEip4844, TxEip7702, TxEnvelope, TxLegacy, crypto::secp256k1,
 };
@@ -9,37 +11,39 @@ use alloy_eips::{
 };
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 
+use serde::{Deserialize, Serialize};
+
 use super::{CHAIN_ID, key, signer};
 
 /// A transaction to be made.
-#[derive(Clone, Debug)]
-pub(crate) struct Request {
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Request {
     /// The number of the signer that sends it.
-    pub(crate) from: usize,
+    pub from: usize,
     /// `None` creates a contract.
-    pub(crate) to: Option<Address>,
-    pub(crate) value: Value,
-    pub(crate) data: Bytes,
-    pub(crate) gas: u64,
+    pub to: Option<Address>,
+    pub value: Value,
+    pub data: Bytes,
+    pub gas: u64,
     /// How far its nonce is off.
-    pub(crate) nonce_off: i8,
+    pub nonce_off: i8,
     /// The most that it pays for gas, above (or below) the base fee.
-    pub(crate) above_base: i64,
-    pub(crate) tip: u64,
-    pub(crate) kind: Kind,
+    pub above_base: i64,
+    pub tip: u64,
+    pub kind: Kind,
 }
 
 /// How much a transaction sends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Value {
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Value {
     Wei(U256),
     /// All that its sender has beside the most that the gas may cost, and this much more.
     RestAnd(i8),
 }
 
 /// The type of a transaction.
-#[derive(Clone, Debug)]
-pub(crate) enum Kind {
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Kind {
     Legacy,
     Eip2930(Vec<(Address, Vec<u64>)>),
     Eip1559(Vec<(Address, Vec<u64>)>),
@@ -48,20 +52,20 @@ pub(crate) enum Kind {
 }
 
 /// An EIP-7702 authorisation to be made.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Permit {
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Permit {
     /// The number of the signer that gives it.
-    pub(crate) from: usize,
-    pub(crate) to: Address,
-    pub(crate) nonce_off: i8,
-    pub(crate) chain_id: u64,
+    pub from: usize,
+    pub to: Address,
+    pub nonce_off: i8,
+    pub chain_id: u64,
     /// Whether its signature is no good.
-    pub(crate) broken: bool,
+    pub broken: bool,
 }
 
 impl Request {
     /// A legacy transaction that is valid if its sender has the money.
-    pub(crate) fn new(from: usize, to: impl Into<Option<Address>>) -> Self {
+    pub fn new(from: usize, to: impl Into<Option<Address>>) -> Self {
         Self {
             from,
             to: to.into(),
@@ -75,42 +79,43 @@ impl Request {
         }
     }
 
-    pub(crate) fn value(mut self, value: impl Into<Value>) -> Self {
+    #[must_use]
+    pub fn value(mut self, value: impl Into<Value>) -> Self {
         self.value = value.into();
         self
     }
 
     /// Runs this function of the contract that it calls.
-    pub(crate) fn function(mut self, number: u8) -> Self {
+    #[must_use]
+    pub fn function(mut self, number: u8) -> Self {
         self.data = vec![number].into();
         self
     }
 
-    pub(crate) fn gas(mut self, gas: u64) -> Self {
+    #[must_use]
+    pub fn gas(mut self, gas: u64) -> Self {
         self.gas = gas;
         self
     }
 
-    pub(crate) fn price(mut self, above_base: i64) -> Self {
+    #[must_use]
+    pub fn price(mut self, above_base: i64) -> Self {
         self.above_base = above_base;
         self
     }
 
-    pub(crate) fn kind(mut self, kind: Kind) -> Self {
+    #[must_use]
+    pub fn kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
         self
     }
 
-    pub(crate) fn sender(&self) -> Address {
+    pub fn sender(&self) -> Address {
         signer(self.from)
     }
 
     /// The transaction, on a state that tells balances and nonces.
-    pub(crate) fn transaction(
-        &self,
-        base_fee: u64,
-        state: impl Fn(Address) -> (U256, u64),
-    ) -> TxEnvelope {
+    pub fn transaction(&self, base_fee: u64, state: impl Fn(Address) -> (U256, u64)) -> TxEnvelope {
         let (balance, nonce) = state(self.sender());
         let nonce = nonce.wrapping_add_signed(self.nonce_off.into());
         let price = u128::from(base_fee.saturating_add_signed(self.above_base));
@@ -203,7 +208,8 @@ const VERSION: B256 = {
 
 impl Permit {
     /// A permit that is valid if its signer sends nothing in the meantime.
-    pub(crate) fn new(from: usize, to: Address) -> Self {
+    #[must_use]
+    pub fn new(from: usize, to: Address) -> Self {
         Self {
             from,
             to,

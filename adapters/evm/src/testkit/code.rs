@@ -1,19 +1,21 @@
 //! Small contracts: what they do, as a list of steps, and its bytecode.
 
+#![expect(missing_docs, reason = "the variants are named as opcodes are")]
+
 use alloy_primitives::{Address, Bytes, U256, ruint::UintTryFrom};
 use revm::{bytecode::opcode as op, primitives::hardfork::SpecId};
 
 /// Bytecode under construction.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Assembler(Vec<u8>);
+pub struct Assembler(Vec<u8>);
 
 impl Assembler {
-    pub(crate) fn op(&mut self, opcode: u8) -> &mut Self {
+    pub fn op(&mut self, opcode: u8) -> &mut Self {
         self.0.push(opcode);
         self
     }
 
-    pub(crate) fn push<N>(&mut self, number: N) -> &mut Self
+    pub fn push<N>(&mut self, number: N) -> &mut Self
     where
         U256: UintTryFrom<N>,
     {
@@ -25,20 +27,21 @@ impl Assembler {
         self
     }
 
-    pub(crate) fn push_address(&mut self, address: Address) -> &mut Self {
+    pub fn push_address(&mut self, address: Address) -> &mut Self {
         self.0.push(op::PUSH20);
         self.0.extend(address.as_slice());
         self
     }
 
-    pub(crate) fn bytes(&self) -> Bytes {
+    #[must_use]
+    pub fn bytes(&self) -> Bytes {
         self.0.clone().into()
     }
 }
 
 /// An account that a contract names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Target {
+pub enum Target {
     At(Address),
     Myself,
     Caller,
@@ -49,7 +52,7 @@ pub(crate) enum Target {
 
 /// An amount of ether that a contract names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Amount {
+pub enum Amount {
     Wei(U256),
     /// All that it has, as BALANCE shows it, and this much more.
     AllAnd(u8),
@@ -59,7 +62,7 @@ pub(crate) enum Amount {
 
 /// How a contract calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Way {
+pub enum Way {
     Call,
     CallCode,
     Delegate,
@@ -68,7 +71,7 @@ pub(crate) enum Way {
 
 /// What a contract looks at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Look {
+pub enum Look {
     Balance,
     CodeSize,
     CodeHash,
@@ -77,7 +80,7 @@ pub(crate) enum Look {
 
 /// One step of a contract. What it learns it logs, or, if `keep`, stores.
 #[derive(Clone, Debug)]
-pub(crate) enum Step {
+pub enum Step {
     Call {
         way: Way,
         to: Target,
@@ -109,7 +112,7 @@ pub(crate) enum Step {
 
 /// How a function ends.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum End {
+pub enum End {
     Stop,
     Revert,
     Invalid,
@@ -122,9 +125,9 @@ pub(crate) enum End {
 
 /// A function of a contract.
 #[derive(Clone, Debug)]
-pub(crate) struct Function {
-    pub(crate) steps: Vec<Step>,
-    pub(crate) end: End,
+pub struct Function {
+    pub steps: Vec<Step>,
+    pub end: End,
 }
 
 /// Where [`Target::Last`] lies in memory. The word before it is scratch space, and codes lie after it.
@@ -137,7 +140,8 @@ const KEPT: u64 = 0x10;
 const ENTRY: usize = 13;
 
 /// A contract that runs the function whose number is the first byte of its input, or else the first one.
-pub(crate) fn contract(functions: &[Function], spec: SpecId) -> Bytes {
+#[must_use]
+pub fn contract(functions: &[Function], spec: SpecId) -> Bytes {
     let bodies: Vec<_> = functions
         .iter()
         .map(|function| program(function, spec))
@@ -159,7 +163,8 @@ pub(crate) fn contract(functions: &[Function], spec: SpecId) -> Bytes {
 }
 
 /// Code that is a single function, as init code is.
-pub(crate) fn program(function: &Function, spec: SpecId) -> Bytes {
+#[must_use]
+pub fn program(function: &Function, spec: SpecId) -> Bytes {
     let mut code = Assembler::default();
     for step in &function.steps {
         code.step(step, spec);

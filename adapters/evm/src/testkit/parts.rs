@@ -3,11 +3,11 @@
 use alloy_primitives::{Address, Bytes, U256};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use super::{
+use super::generate::{
     CONTRACTS, EXPECTED, FUNCTIONS, INITS, MINER, RUNTIMES, Theme, absent_at, contract_at,
     expected_at, init_at, legacy_at, runtime_at,
 };
-use crate::harness::{
+use crate::testkit::{
     Before, CHAIN_ID, HASHES_BACK,
     code::{Amount, End, Function, Look, Step, Target, Way},
     request::{Kind, Permit, Request, Value},
@@ -20,7 +20,7 @@ const ETHER: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
 const SMALL: [u64; 5] = [0, 1, 5, 100, 1_000];
 
 /// Numbers at which placeholders, or 256 bits, come to an end.
-pub(crate) fn edges() -> [U256; 8] {
+pub(super) fn edges() -> [U256; 8] {
     let half = U256::ONE << 255;
     let large = U256::ONE << 128;
     [
@@ -48,7 +48,7 @@ fn wei(extreme: bool) -> BoxedStrategy<U256> {
 }
 
 /// What a contract has before the first block.
-pub(crate) fn balance(extreme: bool) -> BoxedStrategy<U256> {
+pub(super) fn balance(extreme: bool) -> BoxedStrategy<U256> {
     if extreme {
         wei(true)
     } else {
@@ -57,7 +57,7 @@ pub(crate) fn balance(extreme: bool) -> BoxedStrategy<U256> {
 }
 
 /// What a sender has before the first block.
-pub(crate) fn funds(extreme: bool) -> BoxedStrategy<U256> {
+pub(super) fn funds(extreme: bool) -> BoxedStrategy<U256> {
     let usual =
         prop_oneof![6 => Just(ETHER), 1 => Just(U256::ZERO), 1 => Just(U256::from(210_000))];
     if extreme {
@@ -68,7 +68,7 @@ pub(crate) fn funds(extreme: bool) -> BoxedStrategy<U256> {
 }
 
 /// What may stand where a contract is to be created.
-pub(crate) fn occupant(extreme: bool) -> impl Strategy<Value = Before> {
+pub(super) fn occupant(extreme: bool) -> impl Strategy<Value = Before> {
     let code = option::weighted(0.2, Just(Bytes::from_static(&[0])));
     (
         balance(extreme),
@@ -178,7 +178,7 @@ fn step(extreme: bool) -> impl Strategy<Value = Step> {
 }
 
 /// A function of a contract.
-pub(crate) fn function(extreme: bool) -> impl Strategy<Value = Function> {
+pub(super) fn function(extreme: bool) -> impl Strategy<Value = Function> {
     let end = prop_oneof![
         10 => Just(End::Stop),
         1 => Just(End::Revert),
@@ -190,7 +190,7 @@ pub(crate) fn function(extreme: bool) -> impl Strategy<Value = Function> {
 }
 
 /// What happens when a contract is created.
-pub(crate) fn init(extreme: bool) -> impl Strategy<Value = Function> {
+pub(super) fn init(extreme: bool) -> impl Strategy<Value = Function> {
     let end = prop_oneof![
         10 => (0..RUNTIMES).prop_map(|number| End::ReturnCodeOf(runtime_at(number))),
         1 => Just(End::Stop),
@@ -202,7 +202,7 @@ pub(crate) fn init(extreme: bool) -> impl Strategy<Value = Function> {
 }
 
 /// A transaction.
-pub(crate) fn request(theme: &Theme) -> impl Strategy<Value = Request> + use<> {
+pub(super) fn request(theme: &Theme) -> impl Strategy<Value = Request> + use<> {
     let to = prop_oneof![
         6 => (0..CONTRACTS).prop_map(|number| Some(contract_at(number))),
         2 => (0..EXPECTED).prop_map(|number| Some(expected_at(number))),

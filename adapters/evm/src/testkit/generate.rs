@@ -1,59 +1,64 @@
 //! Random scenarios: a handful of accounts and contracts that keep getting in each other's way.
 
-pub(crate) mod parts;
-
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
-use proptest::{collection::vec, option, prelude::*, sample::select};
+use proptest::{
+    collection::vec,
+    option,
+    prelude::*,
+    sample::select,
+    strategy::ValueTree,
+    test_runner::{RngAlgorithm, TestRng, TestRunner},
+};
 use revm::primitives::hardfork::SpecId;
 
-use crate::harness::{
+use super::{
     Before, Scenario,
     code::{End, Function, Step, Target, contract, program},
+    parts::{self, function, init, request},
     request::{Kind, Permit, Request},
     signer, spec_id,
 };
-use parts::{function, init, request};
 
 /// Contracts that are there from the start.
-pub(crate) const CONTRACTS: usize = 3;
+pub(super) const CONTRACTS: usize = 3;
 /// Accounts whose code is init code.
-pub(crate) const INITS: usize = 2;
+pub(super) const INITS: usize = 2;
 /// Accounts whose code is what init code returns.
-pub(crate) const RUNTIMES: usize = 2;
+pub(super) const RUNTIMES: usize = 2;
 /// Functions of a contract.
-pub(crate) const FUNCTIONS: usize = 3;
+pub(super) const FUNCTIONS: usize = 3;
 /// Addresses at which contracts may come to be.
-pub(crate) const EXPECTED: usize = 11;
+pub(super) const EXPECTED: usize = 11;
 
-pub(crate) fn contract_at(number: usize) -> Address {
+pub(super) fn contract_at(number: usize) -> Address {
     named(0xc0, number)
 }
 
-pub(crate) fn init_at(number: usize) -> Address {
+pub(super) fn init_at(number: usize) -> Address {
     named(0x11, number)
 }
 
-pub(crate) fn runtime_at(number: usize) -> Address {
+pub(super) fn runtime_at(number: usize) -> Address {
     named(0x22, number)
 }
 
 /// Accounts that exist with zero everything.
-pub(crate) fn legacy_at(number: usize) -> Address {
+pub(super) fn legacy_at(number: usize) -> Address {
     named(0xe0, number)
 }
 
 /// Accounts that do not exist.
-pub(crate) fn absent_at(number: usize) -> Address {
+pub(super) fn absent_at(number: usize) -> Address {
     named(0xab, number)
 }
 
 /// Stands for an address that is known only when all code is.
-pub(crate) fn expected_at(number: usize) -> Address {
+pub(super) fn expected_at(number: usize) -> Address {
     named(0xfd, number)
 }
 
 /// An account that does nothing but earn fees.
-pub(crate) const MINER: Address = Address::repeat_byte(0xcb);
+pub(super) const MINER: Address = Address::repeat_byte(0xcb);
 
 fn named(kind: u8, number: usize) -> Address {
     let mut address = Address::repeat_byte(kind);
@@ -63,16 +68,70 @@ fn named(kind: u8, number: usize) -> Address {
 
 /// What scenarios are to be about.
 #[derive(Clone, Debug)]
-pub(crate) struct Theme {
-    pub(crate) forks: &'static [&'static str],
+pub struct Theme {
+    /// Names of forks, of [`FORKS`](super::FORKS).
+    pub forks: &'static [&'static str],
     /// Balances and values near the ends of the range.
-    pub(crate) extreme: bool,
+    pub extreme: bool,
     /// Transactions of a block.
-    pub(crate) transactions: usize,
+    pub transactions: usize,
     /// How often a transaction is a payment to anybody, in relation to calls of contracts.
-    pub(crate) payments: u32,
+    pub payments: u32,
     /// How often a transaction has authorisations, in relation to all else.
-    pub(crate) delegations: u32,
+    pub delegations: u32,
+}
+
+impl Theme {
+    /// Something of everything, under any rules.
+    pub const ANY: Self = Self {
+        forks: &super::FORKS,
+        extreme: false,
+        transactions: 8,
+        payments: 2,
+        delegations: 2,
+    };
+}
+
+/// A scenario that follows from a seed, of one of several themes: for those who look for scenarios in other ways than proptest
+/// does. One in four has little gas for a block.
+///
+/// # Panics
+///
+/// Never: nothing is filtered.
+#[must_use]
+pub fn from_seed(seed: u64) -> Scenario {
+    let theme = match seed % 5 {
+        0 | 1 => Theme {
+            transactions: 16,
+            ..Theme::ANY
+        },
+        2 => Theme {
+            payments: 40,
+            // Enough for a plan.
+            transactions: 72,
+            ..Theme::ANY
+        },
+        3 => Theme {
+            forks: &["prague", "osaka"],
+            delegations: 20,
+            ..Theme::ANY
+        },
+        _ => Theme {
+            extreme: true,
+            ..Theme::ANY
+        },
+    };
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), rng);
+    let tree = scenario(&theme).new_tree(&mut runner);
+    let mut scenario = tree.expect("nothing is filtered").current();
+    if seed % 4 == 1 {
+        // A few transactions' worth.
+        scenario.gas_limit = 1_000_000 + seed / 4 % 8 * 200_000;
+    }
+    scenario
 }
 
 /// A random scenario.
@@ -80,7 +139,7 @@ pub(crate) struct Theme {
     clippy::too_many_lines,
     reason = "one list of what a scenario is made of"
 )]
-pub(crate) fn scenario(theme: &Theme) -> impl Strategy<Value = Scenario> + use<> {
+pub fn scenario(theme: &Theme) -> impl Strategy<Value = Scenario> + use<> {
     let extreme = theme.extreme;
     let coinbase = prop_oneof![
         4 => Just(MINER),
