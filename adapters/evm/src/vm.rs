@@ -96,11 +96,12 @@ impl Vm for BlockVm {
         }
     }
 
-    /// By the gas limit: moving ether takes a twentieth of what small contracts do.
+    /// By the gas limit: moving ether takes a twentieth of what small contracts do. Limits are often far above what is used, so
+    /// a limit of four times as much is taken for twice the work.
     fn weight(&self, transaction: &Transaction) -> u32 {
         match &transaction.0 {
             Kind::Signed(signed) if !signed.env.data.is_empty() || signed.env.kind.is_create() => {
-                (signed.env.gas_limit / 4_000).clamp(16, 1 << 20) as u32
+                ((signed.env.gas_limit / 250).isqrt() as u32).max(16)
             }
             _ => 1,
         }

@@ -22,9 +22,9 @@ const WATCH: Duration = Duration::from_micros(150);
 /// Nothing is known yet, so there is some hope.
 const HOPE: f64 = 1.1;
 
-/// What was before so long counts as much as what is new. A system that has something else to do for a moment does not change
-/// much.
-const MEMORY: Duration = Duration::from_micros(400);
+/// What was before so long counts as much as what is new. Neither a system that has something else to do for a moment nor a worker
+/// that begins with cold caches changes much.
+const MEMORY: Duration = Duration::from_micros(800);
 
 /// Below this it is not worth going on.
 const TOO_SLOW: f64 = 0.95;
@@ -46,6 +46,8 @@ pub(super) struct Commit<'a, 'r, V: Vm> {
     cost: u64,
     /// How many times as fast as one thread this is, as far as it was watched.
     speed: f64,
+    /// How much faster than expected that is. One to begin with: what is expected was measured elsewhere, on many blocks.
+    luck: f64,
     is_over: bool,
 }
 
@@ -76,6 +78,7 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
             }),
             cost: 0,
             speed: HOPE,
+            luck: 1.0,
             fold,
             recorder,
             workers: workers as u32,
@@ -185,6 +188,7 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         *begun = Moment::now();
         let workers = self.workers as usize;
         let (past, coming) = (outlook.past(workers), outlook.coming(workers));
+        outlook.begin();
         // ORDERING: Relaxed. They are estimates.
         let costs = shared.costs.iter().map(|cost| cost.load(Ordering::Relaxed));
         let cost = costs.fold(0, u64::wrapping_add);
@@ -194,11 +198,11 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         let weight = took.as_secs_f64() / (took + MEMORY).as_secs_f64();
         self.speed += weight * (speed - self.speed);
         // What is left may be of another kind than what is done.
-        let coming = match (past, coming) {
-            (Some(past), Some(coming)) => coming.speed() / past.speed(),
-            _ => 1.0,
+        let (Some(past), Some(coming)) = (past, coming) else {
+            return self.speed > TOO_SLOW;
         };
-        self.speed * coming > TOO_SLOW
+        self.luck += weight * (speed / past.speed() - self.luck);
+        self.luck * coming.speed() > TOO_SLOW
     }
 
     fn stop<S>(&mut self, shared: &Shared<'_, V, S>) -> Step<V> {
