@@ -161,15 +161,15 @@ impl Visitor for Hottest {
 }
 
 const DIGESTS: [(&str, u64); 11] = [
-    ("payments", 0xc50f5c5aa3604b45),
-    ("payments-aptos", 0xe16e70158f28707d),
-    ("payments-diem", 0xcd9966ea9cf37e9e),
-    ("mint", 0x295236c8aaed09de),
-    ("deposits", 0xf7dc4bc2dbcc8d3e),
-    ("withdrawals", 0x727b534556eb7bd9),
-    ("chain", 0x7bf20b5e49ed1415),
-    ("smallbank", 0x0dd2cdfe590cc2c5),
-    ("ycsb", 0x5d474b5c42a2fb5b),
-    ("ycsb-scan", 0xf00d27e96754a740),
-    ("tpcc", 0x77cb823a033314fd),
+    ("payments", 0xc50f_5c5a_a360_4b45),
+    ("payments-aptos", 0xe16e_7015_8f28_707d),
+    ("payments-diem", 0xcd99_66ea_9cf3_7e9e),
+    ("mint", 0x2952_36c8_aaed_09de),
+    ("deposits", 0xf7dc_4bc2_dbcc_8d3e),
+    ("withdrawals", 0x727b_5345_56eb_7bd9),
+    ("chain", 0x7bf2_0b5e_49ed_1415),
+    ("smallbank", 0x0dd2_cdfe_590c_c2c5),
+    ("ycsb", 0x5d47_4b5c_42a2_fb5b),
+    ("ycsb-scan", 0xf00d_27e9_6754_a740),
+    ("tpcc", 0x77cb_823a_0333_14fd),
 ];

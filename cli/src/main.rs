@@ -42,7 +42,7 @@ enum Command {
     Dtt(dtt::Arguments),
     Simulate(simulate::Arguments),
     Fetch(fetch::Arguments),
-    Bench(bench::Arguments),
+    Bench(Box<bench::Arguments>),
     Fuzz(fuzz::Arguments),
 }
 

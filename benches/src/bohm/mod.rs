@@ -89,7 +89,7 @@ impl Bohm {
                 assert!(chunk.set(announced).is_ok(), "each chunk is made once");
             }
         });
-        let chunks = chunks.into_iter().map(|chunk| chunk.into_inner());
+        let chunks = chunks.into_iter().map(OnceLock::into_inner);
         let chunks: Vec<_> = chunks.map(|chunk| chunk.expect("all were made")).collect();
         let lasts: Vec<OnceLock<Vec<(Key, plan::Place)>>> =
             (0..workers).map(|_| OnceLock::new()).collect();

@@ -95,18 +95,17 @@ impl<V> Chunk<V> {
                 let reads = access.has(pleach::Access::READ) || access.has(pleach::Access::ADD);
                 let mut same = chunk.accesses[start..].iter_mut();
                 let known = same.find(|announced| announced.key == *key);
-                let announced = match known {
-                    Some(announced) => announced,
-                    None => {
-                        chunk.hashes.push(hash(key));
-                        chunk.accesses.push(Announced {
-                            key: *key,
-                            before: AtomicU64::new(NONE),
-                            version: None,
-                            reads: false,
-                        });
-                        chunk.accesses.last_mut().expect("it was just pushed")
-                    }
+                let announced = if let Some(announced) = known {
+                    announced
+                } else {
+                    chunk.hashes.push(hash(key));
+                    chunk.accesses.push(Announced {
+                        key: *key,
+                        before: AtomicU64::new(NONE),
+                        version: None,
+                        reads: false,
+                    });
+                    chunk.accesses.last_mut().expect("it was just pushed")
                 };
                 announced.reads |= reads;
                 if writes && announced.version.is_none() {

@@ -246,13 +246,11 @@ impl<W: Workload> Access<W::Value> for View<'_, W> {
     fn get(&mut self, key: &Key) -> Result<Option<W::Value>, Infallible> {
         let at = self.find(key);
         let access = &self.accesses[at];
-        Ok(match &self.written[at] {
-            Some(value) => Some(value.clone()),
-            None => {
-                debug_assert!(access.reads, "it was announced");
-                self.run.before(access)
-            }
-        })
+        if let Some(value) = &self.written[at] {
+            return Ok(Some(value.clone()));
+        }
+        debug_assert!(access.reads, "it was announced");
+        Ok(self.run.before(access))
     }
 
     #[inline]

@@ -24,7 +24,7 @@ pub struct Mint {
 #[derive(Clone, Copy, Debug)]
 pub struct Token {
     counter: Key,
-    token: Key,
+    own: Key,
     id: u64,
 }
 
@@ -39,7 +39,7 @@ impl Workload for Mint {
     fn block(&self) -> Vec<Token> {
         let token = |id| Token {
             counter: key(0, COUNTER),
-            token: key(id, TOKENS),
+            own: key(id, TOKENS),
             id,
         };
         (0..self.transactions as u64).map(token).collect()
@@ -54,7 +54,7 @@ impl Workload for Mint {
             Balances::Values => set.update(token.counter),
             Balances::Adds => set.add(token.counter),
         };
-        set.write(token.token);
+        set.write(token.own);
     }
 
     fn execute<A: Access<u64>>(&self, token: &Token, state: &mut A) -> Result<Output, A::Stop> {
@@ -71,7 +71,7 @@ impl Workload for Mint {
                 token.id
             }
         };
-        state.put(&token.token, number)?;
+        state.put(&token.own, number)?;
         Ok(Some(number))
     }
 }

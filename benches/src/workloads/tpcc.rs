@@ -60,7 +60,7 @@ impl Value for Row {
 pub struct Line {
     item: Key,
     stock: Key,
-    line: Key,
+    own: Key,
     quantity: u64,
     is_remote: bool,
 }
@@ -187,7 +187,7 @@ impl Tpcc {
             Line {
                 item: key(item, ITEM),
                 stock: key(supplier * (ITEMS + 1) + item, STOCK),
-                line: key(id * MOST_LINES + number, ORDER_LINE),
+                own: key(id * MOST_LINES + number, ORDER_LINE),
                 quantity: 1 + draws.below(10),
                 is_remote: supplier != warehouse,
             }
@@ -295,7 +295,7 @@ impl Workload for Tpcc {
                     .write(*order)
                     .write(*new_order);
                 for line in lines {
-                    set.read(line.item).update(line.stock).write(line.line);
+                    set.read(line.item).update(line.stock).write(line.own);
                 }
             }
             Action::Payment {
@@ -385,7 +385,7 @@ fn sell<A: Access<Row>>(state: &mut A, line: &Line) -> Result<(), A::Stop> {
         remote + u64::from(line.is_remote),
     ]);
     state.put(&line.stock, stock)?;
-    state.put(&line.line, Row([line.quantity, left, 0, 0]))
+    state.put(&line.own, Row([line.quantity, left, 0, 0]))
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@ impl Grid {
             |it, value| it.balances = value,
         );
         expand.by(Param::Txs, &self.txs, usual.txs, |it, value| {
-            it.txs = value as usize
+            it.txs = value as usize;
         });
         expand.by(Param::Work, &self.work, &[], |it, value| it.work = value);
         expand.by(Param::LatencyUs, &self.latency_us, &[], |it, value| {
@@ -164,10 +164,10 @@ impl Grid {
             },
         );
         expand.by(Param::Updates, &self.updates, usual.updates, |it, value| {
-            it.updates = value
+            it.updates = value;
         });
         expand.by(Param::Zipf, &self.zipf, usual.zipf, |it, value| {
-            it.zipf = value
+            it.zipf = value;
         });
         expand.by(Param::Hot, &self.hot, usual.hot, |it, value| it.hot = value);
         expand.by(

@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     other: Option<Other>,
 
     #[command(flatten)]
-    workloads: workloads::Arguments,
+    workloads: workloads::Workloads,
 }
 
 #[derive(Debug, Subcommand)]

@@ -107,7 +107,7 @@ pub(super) fn print(results: &[Vec<Row>]) -> io::Result<()> {
 
 /// A workload and its parameters in a line.
 pub(super) fn title(workload: &str, params: &BTreeMap<String, Value>) -> String {
-    let params = params.iter().filter(|(_, value)| **value != Value::from(0));
+    let params = params.iter().filter(|(_, value)| value.as_u64() != Some(0));
     let params = params.map(|(name, value)| match value {
         Value::Number(number) if number.is_u64() => {
             format!("{name} {}", thousands(number.as_u64().unwrap_or_default()))

@@ -30,10 +30,10 @@ with Ctrl-C, with the results of what was done.";
 
 /// How to measure.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct Workloads {
     /// What to measure. Default: all.
     #[arg(value_name = "WORKLOAD", value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name)))]
-    workloads: Vec<String>,
+    names: Vec<String>,
 
     /// Which engines. The plain loop always takes part. Default: all.
     #[arg(
@@ -86,7 +86,7 @@ fn chosen<T: Copy + PartialEq + std::str::FromStr>(names: &[String], all: &[T]) 
     }
 }
 
-impl Arguments {
+impl Workloads {
     /// In ascending order.
     fn workers(&self) -> Vec<NonZeroUsize> {
         let asked = self.workers.iter();
@@ -104,8 +104,8 @@ impl Arguments {
 }
 
 /// Runs the command.
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let kinds = chosen(&arguments.workloads, &Kind::ALL);
+pub(super) fn run(arguments: &Workloads) -> anyhow::Result<ExitCode> {
+    let kinds = chosen(&arguments.names, &Kind::ALL);
     let settings = arguments.grid.settings(&kinds, arguments.quick)?;
     let cancel = interrupt::token()?;
     let engines = chosen(&arguments.engines, &Name::ALL);
