@@ -1,11 +1,14 @@
-//! Payments on every engine, each with one worker and with a worker for each core. `pleach bench payments` has more cases,
-//! and all engines in turns.
+//! Payments on every engine, each with one worker and with a worker for each core. `pleach bench` has more workloads, and all
+//! engines in turns.
 
-use std::{num::NonZeroUsize, thread};
+use std::{num::NonZeroUsize, thread, time::Duration};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use pleach::CancelToken;
-use pleach_bench::engines::{Case, Entrant, Prepared};
+use pleach_bench::{
+    engines::{Name, Prepared, lineup},
+    workloads::{Balances, Payments, Shape},
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -14,26 +17,27 @@ fn payments(criterion: &mut Criterion) {
     let mut workers = vec![NonZeroUsize::MIN];
     workers.extend(thread::available_parallelism());
     workers.dedup();
-    let entrants = Entrant::all(&workers).expect("there are threads");
+    let entrants = lineup(&Name::ALL, &workers).expect("there are threads");
     for accounts in [1_000, 10_000] {
-        let case = Case {
+        let payments = Payments {
             transactions: 10_000,
             accounts,
+            shape: Shape::Uniform,
+            balances: Balances::Values,
             rounds: 1_000,
+            seed: 7,
         };
-        let mut prepared = Prepared::new(case, &CancelToken::new());
-        let mut group = criterion.benchmark_group(format!("{} payments", case.transactions));
+        let cancel = CancelToken::new();
+        let prepared = Prepared::new(&payments, Duration::ZERO, &cancel);
+        let mut group = criterion.benchmark_group("10000 payments");
         group.sample_size(40);
-        group.throughput(Throughput::Elements(case.transactions as u64));
+        group.throughput(Throughput::Elements(payments.transactions as u64));
         for entrant in &entrants {
             let id = BenchmarkId::new(entrant.to_string(), format!("{accounts} accounts"));
+            let (mut engine, job) = (entrant.engine(), prepared.job());
+            engine.again(&job, &[]);
             group.bench_function(id, |bencher| {
-                bencher.iter(|| {
-                    prepared
-                        .run(entrant)
-                        .map(drop)
-                        .expect("the block is executed");
-                });
+                bencher.iter(|| engine.run(&job).map(drop).expect("the block is executed"));
             });
         }
         group.finish();

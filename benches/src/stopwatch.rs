@@ -45,7 +45,7 @@ impl Run {
 
 /// Processor time that the process has taken so far.
 #[cfg(any(target_os = "linux", target_os = "macos"))]
-fn processors() -> Option<Duration> {
+pub(crate) fn processors() -> Option<Duration> {
     use rustix::time::{ClockId, clock_gettime};
 
     clock_gettime(ClockId::ProcessCPUTime).try_into().ok()
@@ -53,7 +53,7 @@ fn processors() -> Option<Duration> {
 
 /// Other systems are not asked.
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
-fn processors() -> Option<Duration> {
+pub(crate) fn processors() -> Option<Duration> {
     None
 }
 

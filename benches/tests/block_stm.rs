@@ -10,8 +10,8 @@ use std::{
 };
 
 use pleach_bench::{
-    block_stm::{Access, BlockStm, Blocked, Outcome, Payments, Program},
-    payments::{self, Numbers},
+    block_stm::{Access, BlockStm, Blocked, Outcome, Program},
+    payments::{self, Key, Numbers, Payment, work},
 };
 
 const WORKERS: [usize; 4] = [1, 2, 3, 8];
@@ -69,6 +69,36 @@ where
 fn sorted<K: Ord, V, O>(mut outcome: Outcome<K, V, O>) -> Outcome<K, V, O> {
     outcome.changes.sort_by(|(a, _), (b, _)| a.cmp(b));
     outcome
+}
+
+/// Payments, with so many rounds of work for each.
+struct Payments {
+    rounds: u32,
+}
+
+impl Program for Payments {
+    type Transaction = Payment;
+    type Key = Key;
+    type Value = u64;
+    type Output = bool;
+
+    fn execute<A: Access<Key, u64>>(
+        &self,
+        payment: &Payment,
+        state: &mut A,
+    ) -> Result<bool, Blocked> {
+        let balance = state.read(&payment.sender)?.unwrap_or_default();
+        let sequence = state.read(&payment.sequence)?.unwrap_or_default();
+        let receiver = state.read(&payment.receiver)?.unwrap_or_default();
+        work(balance, self.rounds);
+        let Some(left) = balance.checked_sub(1) else {
+            return Ok(false);
+        };
+        state.write(payment.sender, left);
+        state.write(payment.sequence, sequence + 1);
+        state.write(payment.receiver, receiver + 1);
+        Ok(true)
+    }
 }
 
 #[test]

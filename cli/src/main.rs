@@ -20,10 +20,12 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use pleach_bench::allocations::Counting;
 
-/// Freeing memory on another thread than the one that allocated it is what parallel execution does all the time.
+/// Freeing memory on another thread than the one that allocated it is what parallel execution does all the time. It is counted
+/// for `pleach bench` alone.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Counting<mimalloc::MiMalloc> = Counting(mimalloc::MiMalloc);
 
 /// Runs blocks of transactions in parallel and gives exactly the result of running them in order.
 #[derive(Debug, Parser)]
@@ -40,7 +42,7 @@ enum Command {
     Dtt(dtt::Arguments),
     Simulate(simulate::Arguments),
     Fetch(fetch::Arguments),
-    Bench(bench::Arguments),
+    Bench(Box<bench::Arguments>),
     Fuzz(fuzz::Arguments),
 }
 

@@ -1,24 +1,20 @@
 //! What a worker does, and how a block is given to all of them.
 
-use std::{hint, io, mem, num::NonZeroUsize, thread};
-
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::{hint, io, mem, num::NonZeroUsize, sync::Arc, thread};
 
 use super::{
     Access, Blocked, Program, Version,
     memory::{Memory, Read, ReadDescriptor, ReadSet, WriteSet},
     scheduler::{Scheduler, Task},
 };
+use crate::pool::Pool;
 
 /// A worker that found no task so many times in a row lets another thread have its core, if there is one that waits.
 const PATIENCE: u32 = 64;
 
 /// Executes blocks on threads that it keeps.
 #[derive(Debug)]
-pub struct BlockStm {
-    /// All workers but the first, which is the thread that calls. One worker needs no other.
-    pool: Option<ThreadPool>,
-}
+pub struct BlockStm(Arc<Pool>);
 
 /// What a block comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,17 +32,13 @@ impl BlockStm {
     ///
     /// If the system gives no more threads.
     pub fn new(workers: NonZeroUsize) -> io::Result<Self> {
-        let others = workers.get() - 1;
-        let pool = match others {
-            0 => None,
-            _ => Some(
-                ThreadPoolBuilder::new()
-                    .num_threads(others)
-                    .build()
-                    .map_err(io::Error::other)?,
-            ),
-        };
-        Ok(Self { pool })
+        Ok(Self::on(Arc::new(Pool::new(workers)?)))
+    }
+
+    /// With threads that are there.
+    #[must_use]
+    pub fn on(pool: Arc<Pool>) -> Self {
+        Self(pool)
     }
 
     /// Executes a block on top of a state, with the outcome of executing its transactions one after another.
@@ -68,13 +60,7 @@ impl BlockStm {
             memory: Memory::new(block.len()),
             scheduler: Scheduler::new(block.len()),
         };
-        match &self.pool {
-            None => run.work(),
-            Some(pool) => pool.in_place_scope(|scope| {
-                scope.spawn_broadcast(|_, _| run.work());
-                run.work();
-            }),
-        }
+        self.0.on_all(|_| run.work());
         let (outputs, changes) = run.memory.snapshot();
         Outcome { outputs, changes }
     }

@@ -7,7 +7,6 @@
 //! | `executor` | the loop of a worker, the view of a transaction, the outcome | Algorithm 1 |
 //! | `memory` | all versions of each location, what each transaction read and wrote | Algorithms 2 and 3 |
 //! | `scheduler` | which transaction is executed or validated next | Algorithms 4 and 5 |
-//! | `payments` | payments as a [`Program`] | section 4 |
 //!
 //! A transaction executes against the highest lower transaction's writes that are there, and its reads are compared
 //! with them again afterwards (validated), in the order of the block as far as that is possible. If one of them has
@@ -27,13 +26,11 @@
 
 mod executor;
 mod memory;
-mod payments;
 mod scheduler;
 
 use std::hash::Hash;
 
 pub use executor::{BlockStm, Outcome};
-pub use payments::Payments;
 
 /// What transactions mean.
 ///

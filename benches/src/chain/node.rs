@@ -9,13 +9,14 @@ use pleach::{
 };
 
 use crate::{
-    engines::Payments,
+    engines::Native,
     payments::{Key, Numbers, Payment, payment, work},
+    workloads::Payments,
 };
 
 /// Blocks come as bytes: which block it follows, which one it is, and pairs of accounts.
 pub(super) struct PaymentsNode {
-    pub(super) vm: Payments,
+    pub(super) vm: Native<Payments>,
     pub(super) rounds: u32,
     /// When each block became final, the first one first.
     pub(super) finished: Arc<Mutex<Vec<Instant>>>,
@@ -123,7 +124,7 @@ impl Node for PaymentsNode {
         let outcome =
             executor.execute(Block::new(&self.vm, state, &block.payments).cancel(cancel))?;
         let made = outcome.transactions.iter();
-        let made = made.filter(|outcome| outcome.output() == Some(&true));
+        let made = made.filter(|outcome| matches!(outcome.output(), Some(Some(_))));
         Ok((made.count(), outcome.changes))
     }
 

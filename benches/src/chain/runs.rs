@@ -19,9 +19,10 @@ use super::{
     store::Slow,
 };
 use crate::{
-    engines::Payments,
+    engines::Native,
     payments::{Key, Numbers, balances},
     stopwatch::Run,
+    workloads::{Balances, Payments, Shape},
 };
 
 /// How many heights stay in memory.
@@ -152,8 +153,15 @@ impl Stand {
         let rounds = self.case.rounds;
         let finished = Finished::default();
         let node = PaymentsNode {
-            vm: Payments {
-                rounds,
+            vm: Native {
+                workload: Payments {
+                    transactions: self.case.transactions,
+                    accounts: self.case.accounts.into(),
+                    shape: Shape::Uniform,
+                    balances: Balances::Values,
+                    rounds,
+                    seed: 0,
+                },
                 declares: true,
             },
             rounds,

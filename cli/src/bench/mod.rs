@@ -2,31 +2,36 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `payments.rs` | `pleach bench payments`: which cases there are, and in which order |
+//! | `workloads.rs` | `pleach bench WORKLOAD...`: every engine on any native workload |
+//! | `grid.rs` | which parameters a workload is measured with |
 //! | `table.rs` | the result of that for people |
 //! | `pipeline.rs` | `pleach bench pipeline` |
 //! | `gigagas.rs` | `pleach bench evm-transfers`, and the other Ethereum blocks |
 
 mod gigagas;
-mod payments;
+mod grid;
 mod pipeline;
 mod table;
+mod workloads;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
 use pleach_bench::gigagas::Workload;
 
-/// Measures the engines beside each other.
+/// Measures the engines beside each other, on blocks of many kinds.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, after_help = workloads::AFTER_HELP)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    benchmark: Benchmark,
+    other: Option<Other>,
+
+    #[command(flatten)]
+    workloads: workloads::Workloads,
 }
 
 #[derive(Debug, Subcommand)]
-enum Benchmark {
-    Payments(payments::Arguments),
+enum Other {
     Pipeline(pipeline::Arguments),
     /// Ethereum blocks of a billion gas: payments of ether.
     EvmTransfers(gigagas::Arguments),
@@ -41,12 +46,12 @@ enum Benchmark {
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    match &arguments.benchmark {
-        Benchmark::Payments(arguments) => payments::run(arguments),
-        Benchmark::Pipeline(arguments) => pipeline::run(arguments),
-        Benchmark::EvmTransfers(arguments) => gigagas::run(Workload::Transfers, arguments),
-        Benchmark::EvmErc20(arguments) => gigagas::run(Workload::Erc20, arguments),
-        Benchmark::EvmSwaps(arguments) => gigagas::run(Workload::Swaps, arguments),
-        Benchmark::EvmHybrid(arguments) => gigagas::run(Workload::Hybrid, arguments),
+    match &arguments.other {
+        None => workloads::run(&arguments.workloads),
+        Some(Other::Pipeline(arguments)) => pipeline::run(arguments),
+        Some(Other::EvmTransfers(arguments)) => gigagas::run(Workload::Transfers, arguments),
+        Some(Other::EvmErc20(arguments)) => gigagas::run(Workload::Erc20, arguments),
+        Some(Other::EvmSwaps(arguments)) => gigagas::run(Workload::Swaps, arguments),
+        Some(Other::EvmHybrid(arguments)) => gigagas::run(Workload::Hybrid, arguments),
     }
 }

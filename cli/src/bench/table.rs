@@ -1,124 +1,130 @@
-//! The result for people: a row for each engine and number of workers, case by case.
+//! The result for people: a row for each engine and number of workers, workload by workload.
 
-use std::io::{self, Write};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
 
-use pleach_bench::engines::{Case, Engine, Measured, compare};
+use pleach_bench::row::Row;
+use serde_json::Value;
 
 use crate::{
     tables::{align, lines, make_fit, screen, table},
-    text::{counted, decimal, explain, thousands, wrap},
+    text::{decimal, explain, thousands, wrap},
 };
 
-const MICROSECONDS: usize = 5;
-const CORES: usize = 7;
-const ATTEMPTS: usize = 8;
-/// What a narrow table goes without, first to last.
-const DISPENSABLE: [usize; 3] = [MICROSECONDS, ATTEMPTS, CORES];
+const HEADER: [&str; 13] = [
+    "engine", "workers", "TPS", "slowest", "fastest", "speed-up", "of bound", "CPU us", "attempts",
+    "allocs", "MB", "p50 us", "p99 us",
+];
 
-/// Prints the cases that have results.
-pub(super) fn print(results: &[(Case, Vec<Measured>)]) -> io::Result<()> {
-    let results = || results.iter().filter(|(_, measured)| !measured.is_empty());
-    let Some((first, _)) = results().next() else {
+/// What a narrow table goes without, first to last.
+const DISPENSABLE: [usize; 10] = [9, 10, 3, 4, 11, 12, 6, 8, 7, 1];
+
+/// What columns mean.
+const MEANINGS: [(usize, &str); 8] = [
+    (
+        3,
+        "the slowest and the fastest run, in transactions a second",
+    ),
+    (
+        5,
+        "how many times as fast as the plain loop, which changes its hash map in place",
+    ),
+    (
+        6,
+        "that, as a share of what the block's tree and the number of workers allow",
+    ),
+    (
+        7,
+        "processor time of the whole process, for each transaction",
+    ),
+    (8, "how often each transaction was executed, on average"),
+    (9, "how often memory was asked for, for each transaction"),
+    (10, "the most memory at a time, beside the state"),
+    (
+        11,
+        "from the beginning of the block until half, and 99 of 100, transactions were final",
+    ),
+];
+
+/// Prints what has results.
+pub(super) fn print(results: &[Vec<Row>]) -> io::Result<()> {
+    let results = || results.iter().filter(|rows| !rows.is_empty());
+    if results().next().is_none() {
         return Ok(());
-    };
-    let mut table = table();
-    table.set_header([
-        "accounts",
-        "rounds",
-        "engine",
-        "workers",
-        "txs/s",
-        "us/tx",
-        "speed-up",
-        "cores busy",
-        "attempts",
-    ]);
-    for (case, measured) in results() {
-        for (index, row) in measured.iter().enumerate() {
-            // Said once, or nobody sees where a case begins.
-            let once = |text: String| if index == 0 { text } else { String::new() };
-            let seconds = row.time.as_secs_f64();
-            let transactions = case.transactions as f64;
-            table.add_row([
-                once(thousands(case.accounts)),
-                once(thousands(case.rounds.into())),
-                row.engine.to_string(),
-                row.workers.to_string(),
-                decimal(Some(transactions / seconds), 0),
-                decimal(Some(seconds * 1e6 / transactions), 3),
-                decimal(Some(row.speedup), 2),
-                decimal(row.cores_busy, 2),
-                decimal(row.attempts, 2),
-            ]);
-        }
     }
-    align(&mut table, &[2]);
+    let mut table = table();
+    table.set_header(HEADER);
+    for row in results().flatten() {
+        let [slowest, fastest] = row.tps_spread;
+        table.add_row([
+            row.engine.clone(),
+            row.workers.to_string(),
+            decimal(Some(row.tps), 0),
+            decimal(Some(slowest), 0),
+            decimal(Some(fastest), 0),
+            decimal(Some(row.speedup), 2),
+            decimal(row.efficiency, 2),
+            decimal(row.cpu_s_per_tx.map(|seconds| seconds * 1e6), 2),
+            decimal(row.attempts_per_tx, 2),
+            decimal(row.allocations_per_tx, 2),
+            decimal(row.peak_alloc_mb, 1),
+            decimal(row.commit_p50_us, 0),
+            decimal(row.commit_p99_us, 0),
+        ]);
+    }
+    align(&mut table, &[0]);
     let width = screen();
     let hidden = make_fit(&mut table, width, &DISPENSABLE);
     let mut lines = lines(&table, 0).into_iter();
     let mut out = io::stdout().lock();
-    for line in lines.by_ref().take(2) {
-        writeln!(out, "{line}")?;
-    }
-    for (index, (_, measured)) in results().enumerate() {
-        if index > 0 {
-            writeln!(out)?;
-        }
-        for line in lines.by_ref().take(measured.len()) {
+    let header: Vec<_> = lines.by_ref().take(2).collect();
+    for rows in results() {
+        for line in wrap(&title(&rows[0].workload, &rows[0].params), width.into()) {
             writeln!(out, "{line}")?;
         }
-    }
-    writeln!(out)?;
-    for line in legend(first.transactions, &hidden, width.into()) {
-        writeln!(out, "{line}")?;
-    }
-    let measured: Vec<_> = results().map(|(_, measured)| measured.clone()).collect();
-    for engine in [Engine::Exact, Engine::Optimistic] {
-        if let Some((times, cells)) = compare(&measured, engine, Engine::BlockStm) {
-            let text = format!(
-                "{engine} is {times:.2} times as fast as block-stm: the geometric mean over {} of rows",
-                counted(cells, "pair")
-            );
-            for line in wrap(&text, width.into()) {
+        if rows.iter().any(|row| row.is_noisy) {
+            let noisy = "Others kept the processors busy meanwhile: these figures say little.";
+            for line in wrap(noisy, width.into()) {
                 writeln!(out, "{line}")?;
             }
         }
+        for line in header
+            .iter()
+            .cloned()
+            .chain(lines.by_ref().take(rows.len()))
+        {
+            writeln!(out, "{line}")?;
+        }
+        writeln!(out)?;
+    }
+    for line in legend(&hidden, width.into()) {
+        writeln!(out, "{line}")?;
     }
     Ok(())
 }
 
+/// A workload and its parameters in a line.
+pub(super) fn title(workload: &str, params: &BTreeMap<String, Value>) -> String {
+    let params = params.iter().filter(|(_, value)| value.as_u64() != Some(0));
+    let params = params.map(|(name, value)| match value {
+        Value::Number(number) if number.is_u64() => {
+            format!("{name} {}", thousands(number.as_u64().unwrap_or_default()))
+        }
+        Value::String(text) => format!("{name} {text}"),
+        other => format!("{name} {other}"),
+    });
+    format!("{workload}: {}", params.collect::<Vec<_>>().join(", "))
+}
+
 /// What the columns mean that are there.
-fn legend(transactions: usize, hidden: &[usize], width: usize) -> Vec<String> {
-    const INDENT: usize = 12;
-    let block = counted(transactions, "payment");
-    let mut lines = wrap(
-        &format!("{block} a block; medians of so many runs as were done."),
-        width,
-    );
-    for (column, name, meaning) in [
-        (
-            None,
-            "rounds",
-            "work of each payment beside reading and writing",
-        ),
-        (
-            None,
-            "speed-up",
-            "how many times as fast as the plain loop, which changes its hash map in place",
-        ),
-        (
-            Some(CORES),
-            "cores busy",
-            "processor time of the whole process, by time",
-        ),
-        (
-            Some(ATTEMPTS),
-            "attempts",
-            "how often each payment was executed, on average",
-        ),
-    ] {
-        if column.is_none_or(|column| !hidden.contains(&column)) {
-            lines.append(&mut explain(name, meaning, INDENT, width));
+fn legend(hidden: &[usize], width: usize) -> Vec<String> {
+    const INDENT: usize = 10;
+    let mut lines = wrap("Medians of so many runs as were done.", width);
+    for (column, meaning) in MEANINGS {
+        if !hidden.contains(&column) {
+            lines.append(&mut explain(HEADER[column], meaning, INDENT, width));
         }
     }
     lines

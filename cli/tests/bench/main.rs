@@ -1,4 +1,4 @@
-//! `pleach bench` as a user runs it: `payments` here, `pipeline` in a file of its own.
+//! `pleach bench` as a user runs it: workloads here, `pipeline` in a file of its own.
 
 mod pipeline;
 
@@ -7,11 +7,11 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 const TINY: [&str; 10] = [
-    "--transactions",
+    "--txs",
     "100",
     "--accounts",
     "10,2",
-    "--rounds",
+    "--work",
     "0",
     "--repeat",
     "2",
@@ -49,66 +49,85 @@ fn objects(text: &str) -> Vec<Value> {
         .collect()
 }
 
+const ENGINES: [(&str, &str); 12] = [
+    ("plain", "1"),
+    ("serial", "1"),
+    ("block-stm", "1"),
+    ("block-stm", "2"),
+    ("bohm", "1"),
+    ("bohm", "2"),
+    ("pleach-exact", "1"),
+    ("pleach-exact", "2"),
+    ("pleach-optimistic", "1"),
+    ("pleach-optimistic", "2"),
+    ("pleach-auto", "1"),
+    ("pleach-auto", "2"),
+];
+
 #[test]
 fn the_table_has_a_row_for_each_engine_and_number_of_workers() {
-    let (code, stdout, stderr) = bench(&TINY);
+    let values = ["--balances", "values"];
+    let mut command = command(&[&TINY[..], &values].concat());
+    command.env("COLUMNS", "200");
+    let (code, stdout, stderr) = run(command);
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
-    let mut lines = stdout.lines();
-    let header = lines.next().expect("there is a header");
-    for column in ["accounts", "txs/s", "us/tx", "speed-up", "cores busy"] {
-        assert!(header.contains(column), "{header}");
+    let titles = stdout.lines().filter(|line| line.starts_with("payments: "));
+    let titles: Vec<_> = titles.collect();
+    assert!(
+        titles.len() == 2 && titles[0].contains("accounts 10,"),
+        "{stdout}"
+    );
+    assert!(
+        titles[1].contains("accounts 2, balances values"),
+        "{stdout}"
+    );
+    for column in [
+        "TPS", "speed-up", "of bound", "CPU us", "attempts", "p99 us",
+    ] {
+        assert_eq!(
+            stdout
+                .lines()
+                .filter(|line| line.contains(column) && line.contains("engine"))
+                .count(),
+            2
+        );
     }
-    let rows: Vec<&str> = lines
-        .skip(1)
-        .take_while(|line| !line.contains("a block"))
-        .collect();
-    let engines = [
-        ("plain loop", "1"),
-        ("serial", "1"),
-        ("exact", "1"),
-        ("exact", "2"),
-        ("optimistic", "1"),
-        ("optimistic", "2"),
-        ("auto", "1"),
-        ("auto", "2"),
-        ("block-stm", "1"),
-        ("block-stm", "2"),
-    ];
-    // A line between the cases, and one after them, is empty.
-    assert_eq!(rows.len(), 2 * (engines.len() + 1), "{stdout}");
-    for (case, accounts) in rows.chunks(engines.len() + 1).zip(["10", "2"]) {
-        assert!(case[0].trim_start().starts_with(accounts), "{stdout}");
-        for (row, (engine, workers)) in case.iter().zip(engines) {
-            let (_, numbers) = row.split_once(engine).expect("the engine is named");
-            let numbers: Vec<&str> = numbers.split_whitespace().collect();
-            assert_eq!((numbers.len(), numbers[0]), (6, workers), "{row}");
-        }
-        let plain: Vec<&str> = case[0].split_whitespace().collect();
-        assert_eq!(plain[plain.len() - 3], "1.00", "it is as fast as itself");
+    let mut rows = stdout
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>());
+    for (engine, workers) in ENGINES.iter().chain(&ENGINES) {
+        let row = rows
+            .by_ref()
+            .find(|row| row.starts_with(&[*engine, *workers]));
+        let row = row.unwrap_or_else(|| panic!("{engine} is missing: {stdout}"));
+        assert_eq!(row.len(), 13, "{row:?}");
+        assert!(
+            *engine != "plain" || row[5] == "1.00",
+            "it is as fast as itself"
+        );
     }
-    assert!(stdout.contains("100 payments a block"), "{stdout}");
 }
 
 #[test]
 fn the_table_fits_the_screen() {
-    let case = ["--transactions", "10", "--accounts", "100000"];
-    let small = ["--rounds", "0", "--repeat", "1", "--workers", "1"];
+    let small = ["--txs", "10", "--repeat", "1", "--workers", "1", "--quick"];
     // Which columns are left out between the extremes depends on how long the figures are.
-    for width in [140, 80, 60] {
-        let mut command = command(&[case.as_slice(), &small].concat());
+    for width in [160, 100, 80, 60] {
+        let mut command = command(&small);
         let output = command.env("COLUMNS", width.to_string()).output();
         let text = String::from_utf8(output.expect("the program starts").stdout);
         let text = text.expect("it is text");
         for line in text.lines() {
             assert!(line.chars().count() <= width, "{width}: {line}");
         }
-        let header = text.lines().next().expect("there is a header");
+        let mut headers = text.lines().filter(|line| line.starts_with("engine"));
+        let header = headers.next().expect("there is a header");
         let has = |column| header.contains(column);
-        assert!(has("engine") && has("txs/s") && has("speed-up"), "{text}");
-        assert!(width < 140 || has("us/tx") && has("attempts"), "{text}");
-        assert!(width > 60 || !has("us/tx") && !has("attempts"), "{text}");
+        assert!(has("TPS") && has("speed-up"), "{text}");
+        assert!(width < 160 || has("allocs") && has("slowest"), "{text}");
+        assert!(width > 60 || !has("allocs") && !has("slowest"), "{text}");
         // What is left out is not explained either.
-        for column in ["attempts", "cores busy"] {
+        for column in ["attempts", "allocs", "CPU us"] {
             let explains = |line: &str| line.starts_with(column);
             assert_eq!(text.lines().any(explains), has(column), "{text}");
         }
@@ -117,45 +136,98 @@ fn the_table_fits_the_screen() {
 
 #[test]
 fn programs_get_the_same_as_lines_of_json() {
-    let (code, stdout, stderr) = bench(&[&TINY[..], &["--json"]].concat());
+    let adds = ["--balances", "adds", "--json"];
+    let (code, stdout, stderr) = bench(&[&TINY[..], &adds].concat());
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     let lines = objects(&stdout);
-    assert_eq!(lines.len(), 20);
+    assert_eq!(lines.len(), 24);
     for (index, line) in lines.iter().enumerate() {
         let number = |name: &str| line[name].as_f64().expect("a number");
-        assert_eq!(line["accounts"], if index < 10 { 10 } else { 2 });
-        assert_eq!(line["transactions"], 100);
-        assert_eq!(line["rounds"], 0);
-        assert_eq!(line["runs"], 2);
-        let product = number("transactions_per_second") * number("microseconds_per_transaction");
-        assert!((product / 1e6 - 1.0).abs() < 1e-6, "{line}");
-        assert!(number("speedup") > 0.0, "{line}");
-        assert!(line.get("cores_busy").is_some(), "{line}");
+        let (engine, workers) = ENGINES[index % 12];
+        assert_eq!(
+            (&line["workload"], &line["engine"]),
+            (&"payments".into(), &engine.into())
+        );
+        assert_eq!(line["workers"].to_string(), workers);
+        let params = &line["params"];
+        assert_eq!(params["accounts"], if index < 12 { 10 } else { 2 });
+        assert_eq!(params["balances"], "adds");
+        assert_eq!(
+            (&params["work"], &params["zipf"]),
+            (&0.into(), &Value::Null)
+        );
+        assert_eq!(
+            (&line["transactions"], &line["runs"]),
+            (&100.into(), &2.into())
+        );
+        assert!(number("tps") > 0.0 && number("speedup") > 0.0, "{line}");
+        assert!(number("attempts_per_tx") >= 1.0, "{line}");
+        assert!(
+            number("peak_alloc_mb") > 0.0,
+            "the allocator counts: {line}"
+        );
+        assert!(number("commit_p50_us") <= number("commit_p99_us"), "{line}");
+        assert!(number("efficiency") > 0.0, "{line}");
+        assert!(line.get("cpu_s_per_tx").is_some() && line.get("peak_rss_mb").is_some());
     }
-    assert_eq!(lines[3]["engine"], "exact");
-    assert_eq!(lines[3]["workers"], 2);
+}
+
+#[test]
+fn engines_and_workloads_are_chosen_by_name() {
+    let mut command = program(
+        "mint",
+        &["chain", "mint", "--engines", "bohm,plain", "--json"],
+    );
+    command.args(["--txs", "50", "--workers", "2", "--quick", "--repeat", "1"]);
+    let (code, stdout, stderr) = run(command);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    let lines = objects(&stdout);
+    let names = lines
+        .iter()
+        .map(|line| (line["workload"].as_str(), line["engine"].as_str()));
+    let expected = ["mint", "mint", "chain", "chain"].into_iter();
+    let expected =
+        expected.flat_map(|name| ["plain", "bohm"].map(|engine| (Some(name), Some(engine))));
+    assert!(names.eq(expected), "{stdout}");
 }
 
 #[test]
 fn limits_are_named() {
     for (arguments, message) in [
-        (["--transactions", "0"], "0 is not in 1..=1000000"),
-        (
-            ["--transactions", "1000001"],
-            "1000001 is not in 1..=1000000",
-        ),
+        (["--txs", "0"], "0 is not in 1..=1000000"),
+        (["--txs", "1000001"], "1000001 is not in 1..=1000000"),
         (["--accounts", "10,1"], "1 is not in 2..=10000000"),
         (["--accounts", "many"], "invalid digit found in string"),
-        (["--rounds", "1000001"], "1000001 is not in 0..=1000000"),
+        (["--work", "1000001"], "1000001 is not in 0..=1000000"),
         (["--workers", "0"], "0 is not in 1..=256"),
         (["--workers", "1,257"], "257 is not in 1..=256"),
         (["--repeat", "0"], "0 is not in 1..=1000"),
+        (["--zipf", "1"], "1 is not from 0 to below 1"),
+        (["--zipf", "nan"], "nan is not from 0 to below 1"),
+        (["--zipf", "0.5"], "--zipf means nothing for payments"),
+        (["--hot", "101"], "101 is not in 0..=100"),
+        (["--balances", "both"], "it is `values` or `adds`"),
+        (
+            ["--engines", "fastest"],
+            "possible values: plain, serial, block-stm",
+        ),
     ] {
         let (code, stdout, stderr) = bench(&arguments);
         assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}");
         assert!(stderr.contains(message), "{arguments:?}: {stderr}");
         assert!(stderr.contains(arguments[0]), "{arguments:?}: {stderr}");
     }
+    let (code, _, stderr) = run(program("ycsb", &["--accounts", "9"]));
+    assert_eq!(code, Some(2));
+    assert!(
+        stderr.contains("--accounts is at least 10 for ycsb"),
+        "{stderr}"
+    );
+    let (code, _, stderr) = run(program("nothing", &[]));
+    assert!(
+        code == Some(2) && stderr.contains("possible values: payments"),
+        "{stderr}"
+    );
 }
 
 #[test]
@@ -167,8 +239,9 @@ fn ctrl_c_keeps_what_is_done() {
     };
 
     // The first case is soon done, the second takes minutes.
-    let mut child = command(&["--json", "--accounts", "10", "--rounds", "0,1000000"])
+    let mut child = command(&["--json", "--accounts", "10", "--work", "0,1000000"])
         .args(["--repeat", "2", "--workers", "1,2"])
+        .args(["--balances", "values", "--txs", "10000"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -185,6 +258,6 @@ fn ctrl_c_keeps_what_is_done() {
     assert_eq!(output.status.code(), Some(130));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     let lines = objects(&lines);
-    assert_eq!(lines.len(), 10);
-    assert!(lines.iter().all(|line| line["rounds"] == 0));
+    assert_eq!(lines.len(), 12);
+    assert!(lines.iter().all(|line| line["params"]["work"] == 0));
 }

@@ -1,0 +1,163 @@
+//! The executors of Pleach.
+
+use std::{convert::Infallible, time::Duration};
+
+use pleach::{
+    AccessSet, Block, Delta, Executor, Interrupt, Outcome, ParallelExecutor, Runtime,
+    SerialExecutor, StateView, Stop, Strategy, Trust, Value, Vm,
+};
+
+use super::{Engine, Fault, Job, Left};
+use crate::workloads::{Access, Key, Output, Workload};
+
+/// The transactions of a workload, as a VM.
+#[derive(Clone, Copy, Debug)]
+pub struct Native<W> {
+    /// What they mean.
+    pub workload: W,
+    /// Whether it says beforehand what they touch.
+    pub declares: bool,
+}
+
+impl<W: Workload> Vm for Native<W> {
+    type Transaction = W::Transaction;
+    type Key = Key;
+    type Value = W::Value;
+    type Output = Output;
+    type Error = Infallible;
+    type Scratch = ();
+
+    fn accesses(&self, transaction: &W::Transaction, set: &mut AccessSet<Key>) -> Trust {
+        if !self.declares {
+            return Trust::Unknown;
+        }
+        self.workload.accesses(transaction, set);
+        Trust::Exact
+    }
+
+    fn execute<S: StateView<Key, W::Value>>(
+        &self,
+        transaction: &W::Transaction,
+        state: &mut S,
+        (): &mut (),
+    ) -> Result<Output, Stop<Infallible>> {
+        Ok(self.workload.execute(transaction, &mut View(state))?)
+    }
+}
+
+/// What a transaction sees.
+struct View<'a, S>(&'a mut S);
+
+impl<V: Value, S: StateView<Key, V>> Access<V> for View<'_, S> {
+    type Stop = Interrupt;
+
+    #[inline]
+    fn get(&mut self, key: &Key) -> Result<Option<V>, Interrupt> {
+        self.0.get(key)
+    }
+
+    #[inline]
+    fn put(&mut self, key: &Key, value: V) -> Result<(), Interrupt> {
+        self.0.put(key, value)
+    }
+
+    #[inline]
+    fn add(&mut self, key: &Key, delta: Delta<V::Amount>) -> Result<bool, Interrupt> {
+        self.0.add(key, delta)
+    }
+}
+
+pub(super) struct Serial;
+
+pub(super) struct Parallel {
+    executor: ParallelExecutor,
+    declares: bool,
+}
+
+impl Parallel {
+    pub(super) fn new(runtime: &Runtime, strategy: Strategy) -> Self {
+        Self {
+            executor: ParallelExecutor::new(runtime).strategy(strategy),
+            declares: strategy == Strategy::Exact,
+        }
+    }
+}
+
+impl<W: Workload> Engine<W> for Serial {
+    fn run<'a>(&'a mut self, job: &'a Job<'_, W>) -> Result<Box<dyn Left<W::Value> + 'a>, Fault> {
+        run(&SerialExecutor::new(), false, job)
+    }
+}
+
+impl<W: Workload> Engine<W> for Parallel {
+    fn run<'a>(&'a mut self, job: &'a Job<'_, W>) -> Result<Box<dyn Left<W::Value> + 'a>, Fault> {
+        run(&self.executor, self.declares, job)
+    }
+}
+
+fn run<'a, W: Workload>(
+    executor: &impl Executor,
+    declares: bool,
+    job: &'a Job<'_, W>,
+) -> Result<Box<dyn Left<W::Value> + 'a>, Fault> {
+    let vm = Native {
+        workload: Counted(job),
+        declares,
+    };
+    let mut block = Block::new(&vm, job.base, job.block).cancel(job.cancel);
+    if job.is_counted() {
+        block = block.timed();
+    }
+    Ok(Box::new(Done(executor.execute(block)?)))
+}
+
+struct Done<'a, W: Workload>(Outcome<Native<Counted<'a, W>>>);
+
+impl<W: Workload> Left<W::Value> for Done<'_, W> {
+    fn outputs(&self) -> Vec<Output> {
+        let outputs = self.0.outputs();
+        outputs.map(|output| output.copied().flatten()).collect()
+    }
+
+    fn changes(&self, _: &[Key]) -> Vec<(Key, Option<W::Value>)> {
+        self.0.changes.iter().cloned().collect()
+    }
+
+    fn committed(&self) -> Option<&[Duration]> {
+        let times = self.0.times.as_ref()?;
+        Some(&times.committed)
+    }
+}
+
+/// The workload of a job, whose executions are counted where they are to be.
+struct Counted<'a, W: Workload>(&'a Job<'a, W>);
+
+impl<W: Workload> Workload for Counted<'_, W> {
+    type Transaction = W::Transaction;
+    type Value = W::Value;
+
+    fn begin(&self, put: &mut dyn FnMut(Key, W::Value)) {
+        self.0.workload.begin(put);
+    }
+
+    fn block(&self) -> Vec<W::Transaction> {
+        self.0.workload.block()
+    }
+
+    fn rounds(&self) -> u32 {
+        self.0.workload.rounds()
+    }
+
+    fn accesses(&self, transaction: &W::Transaction, set: &mut AccessSet<Key>) {
+        self.0.workload.accesses(transaction, set);
+    }
+
+    #[inline]
+    fn execute<A: Access<W::Value>>(
+        &self,
+        transaction: &W::Transaction,
+        state: &mut A,
+    ) -> Result<Output, A::Stop> {
+        self.0.execute(transaction, state)
+    }
+}
