@@ -170,12 +170,11 @@ impl<W: Workload + 'static> Engine<W> for Broken<W> {
         let left = self.engine.run(job)?;
         let (mut outputs, mut changes) = (left.outputs(), left.changes(&[]));
         match &mut self.how {
-            How::Output => outputs[7] = Some(u64::MAX),
+            How::Output | How::Later(0) => outputs[7] = Some(u64::MAX),
             How::Value => changes[3].1 = changes[4].1.clone(),
             How::Missing => _ = changes.pop(),
             How::Further => changes.push(([9; 32], changes[0].1.clone())),
             How::Short => _ = outputs.pop(),
-            How::Later(0) => outputs[7] = Some(u64::MAX),
             How::Later(left) => *left -= 1,
         }
         Ok(Box::new(Wrong { outputs, changes }))

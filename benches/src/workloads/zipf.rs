@@ -59,10 +59,10 @@ mod tests {
 
     #[test]
     fn the_first_come_as_often_as_they_should() {
+        const DRAWS: u32 = 200_000;
         for theta in [0.0, 0.6, 0.9, 0.99] {
             let (zipf, mut numbers) = (Zipf::new(1_000, theta), Numbers::new(3));
             let mut counts = vec![0_u32; 1_000];
-            const DRAWS: u32 = 200_000;
             for _ in 0..DRAWS {
                 counts[zipf.draw(&mut numbers) as usize] += 1;
             }
