@@ -49,6 +49,7 @@ pub fn count<T>(run: impl FnOnce() -> T) -> (T, Option<Counted>) {
     let counts = ALLOCATIONS.load(Ordering::Relaxed) > 0;
     let result = run();
     IS_COUNTING.store(false, Ordering::Relaxed);
+    // ORDERING: Relaxed, as above.
     let counted = Counted {
         allocations: ALLOCATIONS.load(Ordering::Relaxed).saturating_sub(1),
         peak: PEAK.load(Ordering::Relaxed).max(0).cast_unsigned(),

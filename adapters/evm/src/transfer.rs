@@ -128,7 +128,10 @@ impl Transfer {
                 return Ok(false);
             }
         }
-        database.add(&sender, Delta::Minus(Wei(self.cost)))?;
+        // Nothing is no change, as for revm.
+        if !self.cost.is_zero() {
+            database.add(&sender, Delta::Minus(Wei(self.cost)))?;
+        }
         database.bump_nonce(self.from, 1)?;
         Ok(true)
     }

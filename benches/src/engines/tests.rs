@@ -1,3 +1,5 @@
+//! Every engine on every workload, and engines that are wrong, which are found out.
+
 use std::{num::NonZeroUsize, time::Duration};
 
 use pleach::CancelToken;

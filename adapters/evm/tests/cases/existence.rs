@@ -187,6 +187,21 @@ fn an_empty_coinbase_that_earned_something_before_it_was_touched() {
 }
 
 #[test]
+fn who_pays_nothing_has_not_changed() {
+    // The coinbase looks empty to some states and not to others, so the interpreter is asked on some only.
+    for fork in CLEARING {
+        let agreed = Scenario::funded(fork)
+            .legacy(X)
+            .coinbase(X)
+            .send(Request::new(0, B).value(1))
+            .next_block()
+            .send(Request::new(0, B).price(0))
+            .agreed();
+        assert_eq!(agreed.balance(X), wei(210_000), "{fork}");
+    }
+}
+
+#[test]
 fn an_empty_account_goes_with_its_storage() {
     for fork in CLEARING {
         let before = Before {
