@@ -19,7 +19,7 @@ struct Digest;
 impl Visitor for Digest {
     type Result = u64;
 
-    fn visit<W: Workload + 'static>(self, workload: &W) -> u64 {
+    fn visit<W: Workload + Clone + 'static>(self, workload: &W) -> u64 {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         let mut add = |text: String| {
             for byte in text.bytes() {
@@ -68,7 +68,7 @@ struct Sums;
 impl Visitor for Sums {
     type Result = (u64, u64, Vec<Output>);
 
-    fn visit<W: Workload + 'static>(self, workload: &W) -> Self::Result {
+    fn visit<W: Workload + Clone + 'static>(self, workload: &W) -> Self::Result {
         let sum = |map: &Map<W::Value>| {
             let numbers = map
                 .values()
@@ -147,7 +147,7 @@ struct Hottest;
 impl Visitor for Hottest {
     type Result = u64;
 
-    fn visit<W: Workload + 'static>(self, workload: &W) -> u64 {
+    fn visit<W: Workload + Clone + 'static>(self, workload: &W) -> u64 {
         let mut counts: Map<u64> = Map::default();
         for transaction in workload.block() {
             let mut set = AccessSet::new();

@@ -70,7 +70,7 @@ struct Measure<'a, D> {
 impl<D: FnMut()> Visitor for Measure<'_, D> {
     type Result = Result<Vec<Row>, Failure>;
 
-    fn visit<W: Workload + 'static>(mut self, workload: &W) -> Self::Result {
+    fn visit<W: Workload + Clone + 'static>(mut self, workload: &W) -> Self::Result {
         let prepared = Prepared::new(workload, self.setting.latency, self.cancel);
         let mut racers = self.entrants.iter().map(Racer::new).collect::<Vec<_>>();
         let Some(expected) = Expected::new(&prepared.job()) else {

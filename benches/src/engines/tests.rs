@@ -188,7 +188,7 @@ struct Catch(How);
 impl Visitor for Catch {
     type Result = (Option<String>, Option<String>);
 
-    fn visit<W: Workload + 'static>(self, workload: &W) -> Self::Result {
+    fn visit<W: Workload + Clone + 'static>(self, workload: &W) -> Self::Result {
         let cancel = CancelToken::new();
         let prepared = Prepared::new(workload, Duration::ZERO, &cancel);
         let expected = Expected::new(&prepared.job()).expect("nobody cancels");

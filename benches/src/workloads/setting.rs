@@ -213,7 +213,7 @@ pub trait Visitor {
     type Result;
 
     /// Does it.
-    fn visit<W: Workload + 'static>(self, workload: &W) -> Self::Result;
+    fn visit<W: Workload + Clone + 'static>(self, workload: &W) -> Self::Result;
 }
 
 impl Setting {

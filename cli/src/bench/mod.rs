@@ -5,11 +5,13 @@
 //! | `workloads.rs` | `pleach bench WORKLOAD...`: every engine on any native workload |
 //! | `grid.rs` | which parameters a workload is measured with |
 //! | `table.rs` | the result of that for people |
+//! | `page.rs` | the same in charts |
 //! | `pipeline.rs` | `pleach bench pipeline` |
 //! | `gigagas.rs` | `pleach bench evm-transfers`, and the other Ethereum blocks |
 
 mod gigagas;
 mod grid;
+mod page;
 mod pipeline;
 mod table;
 mod workloads;

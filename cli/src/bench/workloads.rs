@@ -3,6 +3,7 @@
 use std::{
     io::{self, ErrorKind, Write},
     num::NonZeroUsize,
+    path::PathBuf,
     process::ExitCode,
     thread,
 };
@@ -14,7 +15,7 @@ use pleach_bench::{
     workloads::{Kind, Setting},
 };
 
-use super::{grid::Grid, table};
+use super::{grid::Grid, page::Page, table};
 use crate::{
     interrupt::{self, CANCELLED},
     progress::Progress,
@@ -60,6 +61,10 @@ pub(super) struct Workloads {
     /// Prints one JSON object a line: one for each workload, engine and number of workers.
     #[arg(long)]
     json: bool,
+
+    /// Writes charts of it all into this file, as a page that needs no network.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 
     /// No progress bar.
     #[arg(long)]
@@ -109,20 +114,29 @@ pub(super) fn run(arguments: &Workloads) -> anyhow::Result<ExitCode> {
     let settings = arguments.grid.settings(&kinds, arguments.quick)?;
     let cancel = interrupt::token()?;
     let engines = chosen(&arguments.engines, &Name::ALL);
-    let entrants = lineup(&engines, &arguments.workers())
-        .context("there are not enough threads for the workers")?;
+    let workers = arguments.workers();
+    let entrants =
+        lineup(&engines, &workers).context("there are not enough threads for the workers")?;
     let usual = if arguments.quick { 3 } else { 11 };
     let repeat = usize::from(arguments.repeat.unwrap_or(usual));
     // Each block is executed once more, for what is counted.
     let progress = Progress::new(arguments.quiet, settings.len() * (repeat + 1));
+    let mut page = arguments.html.as_deref().map(Page::new).transpose()?;
     let mut results = Vec::new();
     let mut failed = false;
     let mut written = Ok(());
     for setting in settings {
         progress.say(describe(&setting));
         match measure(&setting, &entrants, repeat, &cancel, || progress.step()) {
-            Ok(rows) if arguments.json => written = rows.iter().try_for_each(print_line),
-            Ok(rows) => results.push(rows),
+            Ok(rows) => {
+                if arguments.json {
+                    written = rows.iter().try_for_each(print_line);
+                }
+                if let Some(page) = page.as_mut().filter(|_| !rows.is_empty()) {
+                    page.look(&setting, &workers)?;
+                }
+                results.push(rows);
+            }
             Err(failure) => {
                 failed = true;
                 let what = describe(&setting);
@@ -134,10 +148,16 @@ pub(super) fn run(arguments: &Workloads) -> anyhow::Result<ExitCode> {
         }
     }
     progress.finish();
-    match written.and_then(|()| table::print(&results)) {
+    if !arguments.json {
+        written = written.and_then(|()| table::print(&results));
+    }
+    match written {
         // Who reads, for example `head`, has seen enough.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
         written => written.context("the result cannot be written")?,
+    }
+    if let Some(page) = page {
+        page.finish(&results.concat())?;
     }
     Ok(ExitCode::from(if cancel.is_cancelled() {
         CANCELLED

@@ -173,6 +173,36 @@ fn programs_get_the_same_as_lines_of_json() {
 }
 
 #[test]
+fn the_page_shows_what_was_measured() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let file = folder.path().join("page.html");
+    let path = file.to_str().expect("it is text");
+    let (code, stdout, stderr) = bench(&[&TINY[..], &["--json", "--html", path]].concat());
+    assert_eq!(code, Some(0), "{stderr}");
+    let page = std::fs::read_to_string(&file).expect("it was written");
+    for text in [
+        "payments",
+        "pleach-exact",
+        "block-stm",
+        "simulated",
+        "--html",
+        "cores",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+    assert!(
+        !objects(&stdout).is_empty() && page.ends_with("</html>\n"),
+        "it is whole"
+    );
+
+    let nowhere = folder.path().join("none/page.html");
+    let nowhere = nowhere.to_str().expect("it is text");
+    let (code, stdout, stderr) = bench(&[&TINY[..], &["--html", nowhere]].concat());
+    assert_eq!((code, stdout.as_str()), (Some(2), ""));
+    assert!(stderr.contains("page.html cannot be written"), "{stderr}");
+}
+
+#[test]
 fn engines_and_workloads_are_chosen_by_name() {
     let mut command = program(
         "mint",

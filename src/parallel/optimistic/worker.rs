@@ -34,7 +34,7 @@ pub(super) struct Worker<'a, 'b, 'r, V: Vm, S> {
     /// Keys that are about to have their first versions.
     first: Vec<u32>,
     deceived: Vec<Reader>,
-    /// How often it had to look again at what somebody else had in hand.
+    /// How often it had to look again at what somebody else had in hand, for the transaction at hand.
     looks: u32,
     /// What became ready by what this worker did.
     offers: Vec<u32>,
@@ -133,6 +133,7 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
         let Some((mut attempt, mut kept)) = shared.lifecycle.begin(transaction) else {
             return;
         };
+        self.looks = 0;
         loop {
             if shared.input.is_cancelled() {
                 shared.ready.stop();
