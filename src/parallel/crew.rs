@@ -58,13 +58,11 @@ pub(super) fn run(
     lock(&spent).to_owned()
 }
 
-/// So many parts are worth a helper.
-const WORTH: usize = 4;
-
-/// Has the caller and helpers act on so many parts, each once. They `begin` with something of their own, by their number, and
+/// Has the caller and up to so many helpers act on so many parts, each once. They `begin` with something of their own, by their number, and
 /// leave it.
 pub(super) fn share<T: Send>(
     runtime: &Runtime,
+    helpers: usize,
     parts: usize,
     begin: impl Fn(usize) -> T + Sync,
     act: impl Fn(&mut T, usize) + Sync,
@@ -89,7 +87,6 @@ pub(super) fn share<T: Send>(
         }
         lock(&left).push(mine);
     };
-    // Others have to be woken for it.
-    runtime.pool().run(parts / WORTH, &work);
+    runtime.pool().run(helpers, &work);
     std::mem::take(&mut *lock(&left))
 }

@@ -14,7 +14,6 @@ use crate::{
     state::{Changes, State},
     times::Clock,
     trace::span,
-    value::Value,
     vm::Vm,
 };
 
@@ -32,7 +31,8 @@ pub enum Strategy {
     Auto,
     /// One transaction after another.
     Serial,
-    /// By a plan that is made of exact access sets. Blocks in which one is not exact, or scans a range, are executed serially.
+    /// By a plan that is made of exact access sets. Blocks in which one is not exact, or scans a range, are executed serially,
+    /// and so are chains.
     Exact,
     /// By optimism: transactions run before it is certain what those before them leave, and again if that turns out to
     /// matter. Access sets, exact or predicted, say who had better wait for whom.
@@ -140,6 +140,8 @@ impl ParallelExecutor {
         } else {
             32
         };
+        /// A chain of so many is executed serially whoever asks for a plan. Shorter ones take no time, and are what tests have.
+        const CHAIN: usize = 64;
         let workers = self.runtime.workers().get();
         let predicted = match self.strategy {
             Strategy::Serial => return Way::Serial,
@@ -152,16 +154,17 @@ impl ParallelExecutor {
         span!("plan");
         // If the VM panics here, it does so in the serial executor too, which knows what to say.
         let plan = catch_unwind(AssertUnwindSafe(|| {
-            Plan::new(block.vm, block.transactions, predicted, workers)
+            Plan::new(&self.runtime, block.vm, block.transactions, predicted)
         }));
         match (plan, self.strategy) {
-            (Ok(Some(plan)), Strategy::Auto) if plan.is_chain() => {
-                if plan.is_all_exact() {
+            (Ok(Some(plan)), strategy) if plan.is_chain() && plan.is_all_exact() => {
+                if strategy == Strategy::Auto || block.transactions.len() >= CHAIN {
                     Way::Serial
                 } else {
-                    Way::Trial
+                    Way::Planned(Box::new(plan))
                 }
             }
+            (Ok(Some(plan)), Strategy::Auto) if plan.is_chain() => Way::Trial,
             (Ok(Some(plan)), _) => Way::Planned(Box::new(plan)),
             (Ok(None), Strategy::Auto) => Way::Trial,
             _ => Way::Serial,
@@ -209,8 +212,8 @@ impl ParallelExecutor {
                 let mut ran = planned::run(&self.runtime, &plan, &input, fold, recorder);
                 let all = ran.fold.transactions.len();
                 if ran.clean == all {
-                    ran.fold.statistics.keys = plan.keys.keys().len();
-                    let (fold, changes) = ran.into_changes(&plan);
+                    ran.fold.statistics.keys = plan.keys();
+                    let (fold, changes) = ran.into_changes(&self.runtime, &plan);
                     return Ok(fold.finish(changes));
                 }
                 let end = ran.end;
@@ -259,7 +262,7 @@ impl ParallelExecutor {
 /// How a block is executed.
 enum Way<V: Vm> {
     Serial,
-    Planned(Box<Plan<V::Key, <V::Value as Value>::Amount>>),
+    Planned(Box<Plan<V>>),
     Optimistic,
     /// Serially at first, and optimistically if that seems to pay.
     Trial,

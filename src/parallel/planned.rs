@@ -1,31 +1,35 @@
 //! Runs the transactions of a plan, and has them settled in block order as they come.
 
-use std::{collections::VecDeque, ops::ControlFlow, time::Instant};
+use std::{
+    collections::VecDeque,
+    ops::{ControlFlow, Range},
+    time::Instant,
+};
 
 use super::{
     attempt::{Input, Tools},
     crew,
-    plan::{Plan, Task},
+    plan::Plan,
     runtime::Runtime,
     settling::{End, Hands, Settling, Shared},
-    view::Memory,
 };
 use crate::{
     execute::{Fold, Known, Overlay, Recorder},
     protocol::{
         ready::{Job, Ready, Working},
-        reports::Reports,
         turn::Turn,
     },
     state::{Changes, State},
     sync::invariant,
     times::Spent,
-    value::Value,
     vm::Vm,
 };
 
 /// After so many transactions a worker settles what can be settled.
 const MUCH: usize = if cfg!(pleach_loom) { 2 } else { 64 };
+
+/// So many transactions at most are taken at a time: a few lines of what is known of them are then one thread's own.
+const BATCH: usize = 16;
 
 /// What running a plan has left.
 pub(super) struct Ran<'a, V: Vm> {
@@ -37,42 +41,48 @@ pub(super) struct Ran<'a, V: Vm> {
     pub(super) end: Option<End>,
     /// What they have made of each key that has free accesses.
     running: Vec<Known<V::Value>>,
-    memory: Memory<V::Value>,
 }
 
 /// Runs all transactions of a plan, unless somebody cancels, or one of them ends it.
 pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
     runtime: &Runtime,
-    plan: &Plan<V::Key, <V::Value as Value>::Amount>,
+    plan: &Plan<V>,
     input: &Input<'_, V, S>,
     fold: Fold<'a, V>,
     recorder: Option<&mut Recorder<V::Key>>,
 ) -> Ran<'a, V> {
-    let memory = Memory::new(plan);
+    let count = plan.transactions();
+    // A worker that is given more than another one at the end should not be given much more.
+    let batch = (count / (8 * runtime.workers().get())).clamp(1, BATCH);
     let shared = Shared {
         plan,
         input,
-        memory: &memory,
-        reports: &Reports::new(plan.transactions()),
-        ready: &Ready::new(plan.tasks.len()),
+        ready: &Ready::new(count.div_ceil(batch)),
     };
     let settling = Turn::new(Settling::new(plan, fold, recorder));
-    let spent = crew::run(runtime, plan.helpers(), shared.ready, |_, working| {
-        let worker = Worker {
-            shared: &shared,
-            settling: &settling,
-            hands: Hands {
-                tools: Tools::new(input),
-                locals: Vec::new(),
-            },
-            mine: VecDeque::new(),
-            woken: Vec::new(),
-            offers: Vec::new(),
-            unsettled: 0,
-            spent: Spent::default(),
-        };
-        worker.work(working)
-    });
+    let spent = crew::run(
+        runtime,
+        count.saturating_sub(1),
+        shared.ready,
+        |_, working| {
+            let worker = Worker {
+                shared: &shared,
+                settling: &settling,
+                hands: Hands {
+                    tools: Tools::new(input),
+                    locals: Vec::new(),
+                },
+                batch,
+                taken: 0..0,
+                mine: VecDeque::new(),
+                woken: Vec::new(),
+                offers: Vec::new(),
+                unsettled: 0,
+                spent: Spent::default(),
+            };
+            worker.work(working)
+        },
+    );
     let Settling {
         mut fold,
         clean,
@@ -81,14 +91,13 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
         ..
     } = settling.into_inner();
     fold.spent(spent);
-    let has_cause = end.is_some() || clean == plan.transactions() || input.is_cancelled();
+    let has_cause = end.is_some() || clean == count || input.is_cancelled();
     invariant!(has_cause, "transactions are left and nothing stopped them");
     Ran {
         fold,
         clean,
         end,
         running,
-        memory,
     }
 }
 
@@ -96,45 +105,61 @@ impl<'a, V: Vm> Ran<'a, V> {
     /// What all transactions together have changed, which are all clean.
     pub(super) fn into_changes(
         self,
-        plan: &Plan<V::Key, <V::Value as Value>::Amount>,
+        runtime: &Runtime,
+        plan: &Plan<V>,
     ) -> (Fold<'a, V>, Changes<V::Key, V::Value>) {
-        let Self {
-            fold,
-            mut running,
-            memory: Memory { mut values, .. },
-            ..
-        } = self;
-        let keys = plan.keys.keys().iter().zip(&plan.last_writes).enumerate();
-        let changed = keys.filter_map(|(number, (key, write))| {
-            let value = if plan.is_free_key(number as u32) {
-                std::mem::replace(&mut running[number], Known::No)
-            } else {
-                std::mem::take(values.get_mut(*write as usize)?).into_inner()?
-            };
-            value.is_known().then(|| (key.clone(), value.into_option()))
+        let Self { fold, running, .. } = self;
+        let gather = |changed: &mut Vec<_>, part| {
+            let written = plan.written(part);
+            changed.extend(written.filter_map(|(key, number, last)| {
+                let value = if plan.is_free_key(number) {
+                    running[number as usize].clone()
+                } else {
+                    // SAFETY: All transactions have run, and each key has one last write, in one part.
+                    unsafe { plan.take(last) }?
+                };
+                value.is_known().then(|| (key.clone(), value.into_option()))
+            }));
+        };
+        let parts = plan.parts();
+        let changed = crew::share(runtime, parts - 1, parts, |_| Vec::new(), gather);
+        let changed = changed.into_iter().reduce(|mut all, more| {
+            all.extend(more);
+            all
         });
-        (fold, Changes::from_unsorted(changed.collect()))
+        (fold, Changes::from_unsorted(changed.unwrap_or_default()))
     }
 
     /// Lets another executor begin with what the clean transactions have left.
     pub(super) fn adopt<S: State<V::Key, V::Value>>(
         self,
-        plan: &Plan<V::Key, <V::Value as Value>::Amount>,
+        plan: &Plan<V>,
         overlay: &mut Overlay<'_, V::Key, V::Value, S>,
     ) -> Fold<'a, V> {
-        let keys = plan.keys.keys();
-        let end = self.clean.checked_sub(1);
-        let end = end.map_or(0, |last| plan.range(last as u32).end);
-        let written = plan.accesses[..end].iter().zip(self.memory.values);
-        let written = written.filter(|(planned, _)| !plan.is_free_key(planned.key));
-        for (planned, value) in written {
-            if let Some(value) = value.into_inner().filter(Known::is_known) {
-                overlay.adopt(&keys[planned.key as usize], value);
+        for transaction in 0..self.clean as u32 {
+            let (chunk, local) = plan.chunk(transaction);
+            for (planned, value) in chunk
+                .of(local)
+                .iter()
+                .zip(&chunk.values[chunk.range(local)])
+            {
+                if plan.is_free_key(planned.link().number) {
+                    continue;
+                }
+                // SAFETY: It has run, and nobody runs any more.
+                let left = unsafe { value.get() };
+                if let Some(value) = left.filter(|value| value.is_known()) {
+                    overlay.adopt(&planned.key, value.clone());
+                }
             }
         }
-        for (key, value) in keys.iter().zip(self.running) {
-            if value.is_known() {
-                overlay.adopt(key, value);
+        for part in 0..plan.parts() {
+            for (key, number, _) in plan.written(part) {
+                if let Some(value) = self.running.get(number as usize)
+                    && value.is_known()
+                {
+                    overlay.adopt(key, value.clone());
+                }
             }
         }
         self.fold
@@ -145,6 +170,10 @@ struct Worker<'w, 'a, 'r, V: Vm, S> {
     shared: &'w Shared<'w, V, S>,
     settling: &'w Turn<Settling<'a, 'r, V>>,
     hands: Hands<V>,
+    /// How many transactions are taken at a time.
+    batch: usize,
+    /// Those that it has taken, and not looked at.
+    taken: Range<u32>,
     /// What this worker has made ready and nobody else has wanted.
     mine: VecDeque<u32>,
     /// What became ready by a commit.
@@ -159,9 +188,16 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, '_, '_, V, S> {
     fn work(mut self, mut working: Working) -> Spent {
         let Shared { plan, ready, .. } = *self.shared;
         loop {
-            let job = if let Some(transaction) = self.mine.pop_front() {
-                Job::Transaction(transaction)
-            } else if let Some(job) = ready.poll(&working) {
+            // What became ready holds up others.
+            if let Some(transaction) = self.mine.pop_front().or_else(|| self.taken.next()) {
+                if self.transaction(transaction).is_break() {
+                    self.mine.clear();
+                    self.taken = 0..0;
+                }
+                self.share(&working);
+                continue;
+            }
+            let job = if let Some(job) = ready.poll(&working) {
                 job
             } else if self.unsettled > 0 && !cfg!(mutant = "sleep_unsettled") {
                 // Whoever sleeps has left nothing undone: somebody may wait for a commit.
@@ -173,81 +209,67 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, '_, '_, V, S> {
             } else {
                 return self.spent;
             };
-            let transaction = match job {
-                Job::Transaction(transaction) => transaction,
-                Job::Task(task) => match plan.tasks[task] {
-                    Task::Root(transaction) => transaction,
-                    Task::Batch(start, end) => {
-                        let mut batch = plan.batched[start as usize..end as usize].iter();
-                        // Nobody else looks at what those would have left that a cancelled block leaves out.
-                        let _ = batch.try_for_each(|transaction| self.transaction(*transaction));
-                        self.share(&working);
-                        continue;
-                    }
-                },
-            };
-            self.follow(&working, transaction);
-        }
-    }
-
-    /// Runs a transaction, and then all that it and they make ready, unless somebody else wants some of it.
-    fn follow(&mut self, working: &Working, first: u32) {
-        let plan = self.shared.plan;
-        let mut next = Some(first);
-        while let Some(transaction) = next.take() {
-            if self.transaction(transaction).is_break() {
-                self.mine.clear();
-                return;
-            }
-            for waiting in plan.waiting(transaction) {
-                if plan.countdowns[*waiting as usize].arrive() {
-                    // The first goes on where its values are; they come in their order.
-                    match next {
-                        None => next = Some(*waiting),
-                        Some(_) => self.mine.push_back(*waiting),
-                    }
+            match job {
+                Job::Transaction(transaction) => self.mine.push_back(transaction),
+                Job::Task(task) => {
+                    let first = task * self.batch;
+                    let end = plan.transactions().min(first + self.batch);
+                    self.taken = first as u32..end as u32;
                 }
             }
-            self.share(working);
-            next = next.or_else(|| self.mine.pop_front());
         }
     }
 
-    /// Offers some of what this worker has made ready, if somebody wants it.
+    /// Offers half of what this worker has, if somebody wants it: the later ones, as the earlier ones hold up more.
     fn share(&mut self, working: &Working) {
         let ready = self.shared.ready;
-        if !self.mine.is_empty() && ready.is_wanted() {
-            // At least half of them: the later ones, as the earlier ones hold up more.
-            let kept = self.mine.len() / 2;
-            self.offers.extend(self.mine.drain(kept..));
-            ready.offer(working, &self.offers);
-            self.offers.clear();
+        if !ready.is_wanted() {
+            return;
         }
+        let offered = (self.mine.len() + self.taken.len()) / 2;
+        let of_taken = offered.min(self.taken.len());
+        let kept = self.taken.end - of_taken as u32;
+        self.offers.extend(kept..self.taken.end);
+        self.taken.end = kept;
+        let kept = self.mine.len() - (offered - of_taken);
+        self.offers.extend(self.mine.drain(kept..));
+        ready.offer(working, &self.offers);
+        self.offers.clear();
     }
 
-    /// Runs a transaction, unless the block is over: then there is no use in going on.
+    /// Whether a transaction can run. If not, whoever ends what it waits for has it.
+    fn can_run(&self, transaction: u32) -> bool {
+        let plan = self.shared.plan;
+        while let Some((on, until)) = plan.holdup(transaction) {
+            let (chunk, local) = plan.chunk(on);
+            if chunk.reports.wait(local as u32, until, transaction) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Runs a transaction if it can, unless the block is over: then there is no use in going on.
     fn transaction(&mut self, transaction: u32) -> ControlFlow<()> {
-        let Shared {
-            plan,
-            input,
-            reports,
-            ready,
-            ..
-        } = *self.shared;
+        let Shared { plan, input, ready } = *self.shared;
         if input.is_cancelled() {
             ready.stop();
             return ControlFlow::Break(());
         }
+        if !self.can_run(transaction) {
+            return ControlFlow::Continue(());
+        }
         let begun = input.is_timed.then(Instant::now);
-        // SAFETY: Transactions of a batch run in block order on one thread, after all others of their branches that are
-        // before them. Others run when their countdowns are over, which every transaction whose values they see has
-        // counted down afterwards, or whoever committed it. Tasks, and ends of countdowns, are there once.
+        // SAFETY: It can run: those whose values it sees have left their reports, or are committed. Transactions are taken
+        // once, and woken once by the one that they wait for.
         let report = unsafe { self.shared.attempt(transaction, None, &mut self.hands) };
         if let Some(begun) = begun {
             self.spent.executing += begun.elapsed();
         }
+        let (chunk, local) = plan.chunk(transaction);
         // SAFETY: This thread alone runs the transaction for the first time, once.
-        unsafe { reports.leave(transaction as usize, report) };
+        let woken = unsafe { chunk.reports.leave(local as u32, report) };
+        self.mine.extend(woken);
         self.unsettled += 1;
         if self.unsettled >= MUCH || (plan.waits_for_commits() && ready.is_wanted()) {
             self.settle();

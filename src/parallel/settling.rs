@@ -8,22 +8,19 @@ use super::{
     attempt::{Attempted, Input, Tools, Touched},
     made::Made,
     plan::{Plan, Planned},
-    view::{AllTold, Halt, Memory, PlannedView},
+    view::{AllTold, Halt, PlannedView},
 };
 use crate::{
     execute::{Asked, Fold, Known, Recorder, Settled},
-    protocol::{ready::Ready, reports::Reports, versions::Change},
+    protocol::{ready::Ready, versions::Change},
     state::State,
-    value::Value,
     vm::Vm,
 };
 
 /// What all workers of a plan share.
 pub(super) struct Shared<'w, V: Vm, S> {
-    pub(super) plan: &'w Plan<V::Key, <V::Value as Value>::Amount>,
+    pub(super) plan: &'w Plan<V>,
     pub(super) input: &'w Input<'w, V, S>,
-    pub(super) memory: &'w Memory<V::Value>,
-    pub(super) reports: &'w Reports<Report<V>>,
     pub(super) ready: &'w Ready,
 }
 
@@ -50,8 +47,6 @@ pub(super) struct Settling<'a, 'r, V: Vm> {
     /// What they have made of each key that has free accesses, by number: `Known::No` if they have not changed it. Nothing at all
     /// if there are no such keys.
     pub(super) running: Vec<Known<V::Value>>,
-    /// How many of those are told that wait for commits.
-    told: usize,
     /// Why it went no further, if it stopped.
     pub(super) end: Option<End>,
 }
@@ -79,15 +74,9 @@ impl<V: Vm, S: State<V::Key, V::Value>> Shared<'_, V, S> {
         running: Option<&[Known<V::Value>]>,
         Hands { tools, locals }: &mut Hands<V>,
     ) -> Report<V> {
-        let Self {
-            plan,
-            input,
-            memory,
-            ..
-        } = self;
+        let Self { plan, input, .. } = self;
         // SAFETY: By the same contract.
-        let view =
-            unsafe { PlannedView::new(plan, memory, input.state, transaction, running, locals) };
+        let view = unsafe { PlannedView::new(plan, input.state, transaction, running, locals) };
         let mut view = Asked(view);
         let subject = &input.transactions[transaction as usize];
         let (returned, touched) = tools.execute(input.vm, subject, &mut view);
@@ -117,21 +106,15 @@ impl<V: Vm, S: State<V::Key, V::Value>> Shared<'_, V, S> {
 
 impl<'a, 'r, V: Vm> Settling<'a, 'r, V> {
     pub(super) fn new(
-        plan: &Plan<V::Key, <V::Value as Value>::Amount>,
+        plan: &Plan<V>,
         fold: Fold<'a, V>,
         recorder: Option<&'r mut Recorder<V::Key>>,
     ) -> Self {
-        let keys = if plan.has_free() {
-            plan.keys.keys().len()
-        } else {
-            0
-        };
         Self {
             fold,
             recorder,
             clean: 0,
-            running: vec![Known::No; keys],
-            told: 0,
+            running: vec![Known::No; plan.bases.len()],
             end: None,
         }
     }
@@ -147,8 +130,9 @@ impl<'a, 'r, V: Vm> Settling<'a, 'r, V> {
             && let Some((index, transaction)) = self.fold.next()
         {
             let number = index as u32;
+            let (chunk, local) = shared.plan.chunk(number);
             // SAFETY: Only who has the turn comes here.
-            let Some(mut report) = (unsafe { shared.reports.take(index) }) else {
+            let Some(mut report) = (unsafe { chunk.reports.take(local as u32) }) else {
                 return;
             };
             if !self.holds(shared, number, &report.told) {
@@ -173,7 +157,7 @@ impl<'a, 'r, V: Vm> Settling<'a, 'r, V> {
                 succeeded = attempt.is_ok();
                 is_kept = self.fold.settle(index, transaction, attempt) == Settled::Keep;
             }
-            if !is_kept && succeeded && shared.plan.of(number).any(Planned::leaves) {
+            if !is_kept && succeeded && chunk.of(local).iter().any(Planned::leaves) {
                 // Others have seen what it left.
                 return self.stop(shared, End::Order);
             }
@@ -206,12 +190,13 @@ impl<'a, 'r, V: Vm> Settling<'a, 'r, V> {
         if cfg!(mutant = "believe_estimates") || told.is_empty() {
             return true;
         }
-        let accesses = &shared.plan.accesses[shared.plan.range(transaction)];
+        let (chunk, local) = shared.plan.chunk(transaction);
+        let accesses = chunk.of(local);
         told.iter().all(|told| {
-            let key = accesses[told.place as usize].key as usize;
+            let key = accesses[told.place as usize].link().number as usize;
             let value = match &self.running[key] {
                 // Who asks has loaded it.
-                Known::No => shared.memory.bases[key].get().map(Option::as_ref),
+                Known::No => shared.plan.bases[key].get().map(Option::as_ref),
                 known => Some(known.as_option()),
             };
             value.is_some_and(|value| told.terms.hold(value))
@@ -220,18 +205,19 @@ impl<'a, 'r, V: Vm> Settling<'a, 'r, V> {
 
     /// Takes over what the next transaction, which is kept, has made of keys with free accesses.
     fn keep<S>(&mut self, shared: &Shared<'_, V, S>, transaction: u32, told: &AllTold<V::Value>) {
-        let (plan, memory) = (shared.plan, shared.memory);
+        let plan = shared.plan;
         if self.running.is_empty() {
             return;
         }
-        let range = plan.range(transaction);
-        let accesses = &plan.accesses[range.clone()];
-        for (place, planned) in accesses.iter().enumerate() {
-            if planned.leaves() && plan.is_free_key(planned.key) {
+        let (chunk, local) = plan.chunk(transaction);
+        let accesses = chunk.of(local);
+        for (planned, value) in accesses.iter().zip(&chunk.values[chunk.range(local)]) {
+            let number = planned.link().number;
+            if planned.leaves() && plan.is_free_key(number) {
                 // SAFETY: The transaction has left it before it left its report.
-                let left = unsafe { memory.values[range.start + place].get() };
+                let left = unsafe { value.get() };
                 if let Some(value) = left.filter(|value| value.is_known()) {
-                    self.running[planned.key as usize] = value.clone();
+                    self.running[number as usize] = value.clone();
                 }
             }
         }
@@ -239,39 +225,33 @@ impl<'a, 'r, V: Vm> Settling<'a, 'r, V> {
             let Some(own) = told.own else {
                 continue;
             };
-            let key = accesses[told.place as usize].key as usize;
+            let key = accesses[told.place as usize].link().number as usize;
             let value = match &self.running[key] {
-                Known::No => memory.bases[key].get().and_then(Option::as_ref),
+                Known::No => plan.bases[key].get().and_then(Option::as_ref),
                 known => known.as_option(),
             };
             self.running[key] = Change::Add(own).apply(value);
         }
     }
 
-    /// Leaves what there is now of keys to which the next transaction may have added, and counts down those that wait for that.
+    /// Leaves what there is now of keys to which the next transaction may have added, and wakes those that wait for that.
     fn hand_on<S>(&mut self, shared: &Shared<'_, V, S>, transaction: u32, woken: &mut Vec<u32>) {
-        let plan = shared.plan;
-        if !plan.waits_for_commits() {
+        if !shared.plan.waits_for_commits() {
             return;
         }
-        for access in plan.range(transaction) {
-            let planned = plan.accesses[access];
-            if planned.is_seen && !cfg!(mutant = "leave_no_sum") {
-                let value = self.running[planned.key as usize].clone();
-                // SAFETY: A transaction leaves nothing for its free accesses; it is committed once, and those who look at
-                // the value are counted down afterwards.
-                unsafe { shared.memory.values[access].fill(value) };
-            }
-        }
-        while let Some((_, waits)) = plan
-            .after_commits
-            .get(self.told)
-            .filter(|(committed, _)| *committed == transaction)
+        let (chunk, local) = shared.plan.chunk(transaction);
+        for (planned, place) in chunk
+            .of(local)
+            .iter()
+            .zip(&chunk.values[chunk.range(local)])
         {
-            self.told += 1;
-            if plan.countdowns[*waits as usize].arrive() {
-                woken.push(*waits);
+            if planned.is_seen() && !cfg!(mutant = "leave_no_sum") {
+                let value = self.running[planned.link().number as usize].clone();
+                // SAFETY: A transaction leaves nothing for its free accesses; it is committed once, and those who look at
+                // the value wait for that.
+                unsafe { place.fill(value) };
             }
         }
+        woken.extend(chunk.reports.settle(local as u32));
     }
 }

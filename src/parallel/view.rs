@@ -1,56 +1,21 @@
 //! What a transaction of a plan sees.
 
-use std::{
-    fmt::Debug,
-    ops::{Bound, ControlFlow},
-};
+use std::ops::{Bound, ControlFlow};
 
 use pleach_dtt::Access;
 
 use super::{
     made::Made,
-    plan::{FEW, NONE, Plan, Planned},
+    plan::{Chunk, FEW, Plan, Planned},
 };
 use crate::{
     error::{AccessKind, Undeclared},
     execute::{Known, Lookup, Trouble, add_known},
-    protocol::{
-        handoff::Handoff,
-        versions::{Change, Question, Terms},
-    },
+    protocol::versions::{Change, Question, Terms},
     state::State,
-    sync::OnceLock,
-    value::{Amount, Bounds, Delta, Value},
-    vm::Interrupt,
+    value::{Bounds, Delta, Value},
+    vm::{Interrupt, Vm},
 };
-
-/// What the transactions of a plan leave for each other.
-pub(super) struct Memory<V> {
-    /// For each access that may write, what it leaves: `Known::No` if that is still the parent state's. Empty where nobody has
-    /// run, and where nobody waits for what a free access comes to.
-    pub(super) values: Vec<Handoff<Known<V>>>,
-    /// What the parent state holds for keys with free accesses, once somebody has asked; nothing at all if there are none.
-    pub(super) bases: Vec<OnceLock<Option<V>>>,
-}
-
-impl<V> Memory<V> {
-    /// Nothing yet, for this plan.
-    pub(super) fn new<K, A>(plan: &Plan<K, A>) -> Self
-    where
-        K: Ord + std::hash::Hash + Clone,
-        A: Amount,
-    {
-        let bases = if plan.has_free() {
-            plan.keys.keys()
-        } else {
-            &[]
-        };
-        Self {
-            values: plan.accesses.iter().map(|_| Handoff::new()).collect(),
-            bases: bases.iter().map(|_| OnceLock::new()).collect(),
-        }
-    }
-}
 
 /// What came of a free access.
 pub(super) struct Told<A> {
@@ -75,56 +40,57 @@ pub(super) enum Halt {
 
 /// A view for one transaction. What its accesses see is there already, whoever runs it sees to that; but for free ones, which
 /// work on estimates until the transaction is committed.
-pub(super) struct PlannedView<'a, K, V: Value, S> {
-    plan: &'a Plan<K, V::Amount>,
-    memory: &'a Memory<V>,
+pub(super) struct PlannedView<'a, V: Vm, S> {
+    plan: &'a Plan<V>,
     state: &'a S,
     /// What all transactions before it have made of keys with free accesses, if they are committed.
-    running: Option<&'a [Known<V>]>,
+    running: Option<&'a [Known<V::Value>]>,
     is_exact: bool,
+    chunk: &'a Chunk<V>,
     /// The first access of the transaction.
     first: usize,
-    accesses: &'a [Planned],
-    locals: &'a mut Vec<Made<V>>,
+    accesses: &'a [Planned<V::Key>],
+    locals: &'a mut Vec<Made<V::Value>>,
+    /// Where it found a key last: most keys are touched in the order in which they were declared.
+    last: usize,
     pub(super) halt: Option<Halt>,
 }
 
-impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
-    PlannedView<'a, K, V, S>
-{
+impl<'a, V: Vm, S: State<V::Key, V::Value>> PlannedView<'a, V, S> {
     /// A view for a transaction that runs for the first time, or again, on the `running` values that those before it have left.
     ///
     /// # Safety
     ///
     /// What the accesses of the transaction see, but for free ones, was filled in before.
     pub(super) unsafe fn new(
-        plan: &'a Plan<K, V::Amount>,
-        memory: &'a Memory<V>,
+        plan: &'a Plan<V>,
         state: &'a S,
         transaction: u32,
-        running: Option<&'a [Known<V>]>,
-        locals: &'a mut Vec<Made<V>>,
+        running: Option<&'a [Known<V::Value>]>,
+        locals: &'a mut Vec<Made<V::Value>>,
     ) -> Self {
-        let range = plan.range(transaction);
+        let (chunk, local) = plan.chunk(transaction);
+        let range = chunk.range(local);
         let first = range.start;
-        let accesses = &plan.accesses[range];
+        let accesses = &chunk.accesses[range];
         locals.clear();
         locals.extend(accesses.iter().map(|_| Made::new()));
         Self {
             plan,
-            memory,
             state,
             running,
-            is_exact: plan.is_exact(transaction),
+            is_exact: chunk.is_exact(local),
+            chunk,
             first,
             accesses,
             locals,
+            last: 0,
             halt: None,
         }
     }
 
     /// What came of the free accesses.
-    pub(super) fn told(&mut self) -> AllTold<V> {
+    pub(super) fn told(&mut self) -> AllTold<V::Value> {
         let told = self.locals.iter_mut().enumerate();
         let told = told.filter_map(|(place, local)| {
             Some(Told {
@@ -139,8 +105,8 @@ impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
     /// The transaction's values for those after it, each with the number of its access: what it made of its keys if they are to
     /// be `kept`, and what it found otherwise.
     #[inline]
-    fn left(&mut self, kept: bool) -> impl Iterator<Item = (usize, Known<V>)> {
-        let memory = self.memory;
+    fn left(&mut self, kept: bool) -> impl Iterator<Item = (usize, Known<V::Value>)> {
+        let plan = self.plan;
         let locals = self.accesses.iter().zip(self.locals.drain(..));
         let leaving = (self.first..).zip(locals);
         let leaving = leaving.filter(|(_, (planned, _))| planned.leaves());
@@ -148,7 +114,7 @@ impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
             let value = if kept && local.pending.is_known() {
                 local.pending
             } else {
-                inherited(memory, *planned).cloned().unwrap_or(Known::No)
+                inherited(plan, planned).cloned().unwrap_or(Known::No)
             };
             (access, value)
         })
@@ -160,7 +126,7 @@ impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
     ///
     /// It is called once for a transaction, before anybody is told that it has run.
     pub(super) unsafe fn leave(&mut self, kept: bool) {
-        let values = &self.memory.values;
+        let values = &self.chunk.values;
         for (access, value) in self.left(kept) {
             // SAFETY: By the contract each of its accesses comes by here once; those who look at the value are told afterwards
             // that the transaction is done.
@@ -170,7 +136,7 @@ impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
 
     /// Whether the transaction, which has left its values before, would leave the same.
     pub(super) fn leaves_the_same(&mut self, kept: bool) -> bool {
-        let values = &self.memory.values;
+        let values = &self.chunk.values;
         self.left(kept).all(|(access, value)| {
             // SAFETY: Who asks this sees that the transaction has left its values.
             unsafe { values[access].get() == Some(&value) }
@@ -195,17 +161,19 @@ impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
 
     /// The place of `key` among the accesses, if it may be used so.
     #[inline]
-    fn place(&mut self, kind: AccessKind, key: &K) -> Result<usize, Interrupt> {
-        let keys = self.plan.keys.keys();
-        let of = |planned: &Planned| &keys[planned.key as usize];
+    fn place(&mut self, kind: AccessKind, key: &V::Key) -> Result<usize, Interrupt> {
+        let is_it = |planned: &Planned<V::Key>| planned.key == *key;
         let place = if self.accesses.len() <= FEW {
-            self.accesses.iter().position(|planned| of(planned) == key)
+            let (before, after) = self.accesses.split_at(self.last);
+            let after = after.iter().position(is_it).map(|place| self.last + place);
+            after.or_else(|| before.iter().position(is_it))
         } else {
             let found = self
                 .accesses
-                .binary_search_by(|planned| of(planned).cmp(key));
+                .binary_search_by(|planned| planned.key.cmp(key));
             found.ok()
         };
+        self.last = place.unwrap_or(0);
         let allowed = place.is_some_and(|place| {
             let access = self.accesses[place].access;
             let declared = match kind {
@@ -217,7 +185,7 @@ impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
             };
             declared
                 || self.locals[place].put
-                || (!self.is_exact && serves(self.accesses[place], kind))
+                || (!self.is_exact && serves(&self.accesses[place], kind))
         });
         match place {
             Some(place) if allowed => Ok(place),
@@ -229,16 +197,16 @@ impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
     }
 
     /// Finds the value of an access that nobody has looked at yet.
-    fn load(&mut self, place: usize, key: &K) -> Result<(), Interrupt> {
+    fn load(&mut self, place: usize, key: &V::Key) -> Result<(), Interrupt> {
         let local = &self.locals[place];
         if local.pending.is_known() || local.found.is_known() {
             return Ok(());
         }
-        let planned = self.accesses[place];
+        let planned = &self.accesses[place];
         let found = if planned.is_free() {
-            self.estimate(self.first + place, planned.key, key)?
+            self.estimate(self.first + place, planned.link().number, key)?
         } else {
-            let inherited = inherited(self.memory, planned);
+            let inherited = inherited(self.plan, planned);
             match inherited.filter(|value| value.is_known()) {
                 Some(value) => value.clone(),
                 None => Known::of(self.parent(key)?),
@@ -249,28 +217,33 @@ impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
     }
 
     /// What the parent state holds.
-    fn parent(&mut self, key: &K) -> Result<Option<V>, Interrupt> {
+    fn parent(&mut self, key: &V::Key) -> Result<Option<V::Value>, Interrupt> {
         let value = self.state.get(key);
         value.map_err(|error| self.interrupt(Halt::Trouble(Trouble::State(Box::new(error)))))
     }
 
     /// What a free access works on: the value, if all before the transaction are committed, and what it probably is otherwise.
     #[inline(never)]
-    fn estimate(&mut self, access: usize, number: u32, key: &K) -> Result<Known<V>, Interrupt> {
+    fn estimate(
+        &mut self,
+        access: usize,
+        number: u32,
+        key: &V::Key,
+    ) -> Result<Known<V::Value>, Interrupt> {
         let number = number as usize;
         if let Some(value) = self.running.map(|running| &running[number])
             && value.is_known()
         {
             return Ok(value.clone());
         }
-        let base = &self.memory.bases[number];
+        let base = &self.plan.bases[number];
         let base = if let Some(base) = base.get() {
             base
         } else {
             let value = self.parent(key)?;
             base.get_or_init(|| value)
         };
-        let forecast = self.plan.forecast(access);
+        let forecast = self.chunk.forecast(access);
         let forecast = forecast.filter(|_| self.running.is_none());
         let sum = forecast.map(|delta| Change::Add(delta).apply(base.as_ref()));
         Ok(match sum.filter(Known::is_known) {
@@ -282,7 +255,7 @@ impl<'a, K: Ord + std::hash::Hash + Clone + Debug, V: Value, S: State<K, V>>
 
 /// Whether an access of a predicted set is good for this, said or not: whoever waits for a value may look at it, and whoever
 /// leaves one may leave any.
-fn serves(planned: Planned, kind: AccessKind) -> bool {
+fn serves<K>(planned: &Planned<K>, kind: AccessKind) -> bool {
     match kind {
         AccessKind::Read => !planned.is_free(),
         AccessKind::Check => true,
@@ -293,37 +266,38 @@ fn serves(planned: Planned, kind: AccessKind) -> bool {
 }
 
 /// The value that an access sees that is not free, if a transaction before it may have written it.
-fn inherited<V: Sync>(memory: &Memory<V>, planned: Planned) -> Option<&Known<V>> {
-    if planned.source == NONE {
-        return None;
-    }
+#[inline]
+fn inherited<'a, V: Vm>(
+    plan: &'a Plan<V>,
+    planned: &Planned<V::Key>,
+) -> Option<&'a Known<V::Value>> {
+    let source = planned.link().source?;
     // SAFETY: By the contract of `PlannedView::new`, which alone leads here, this was filled in before.
-    unsafe { memory.values[planned.source as usize].get() }
+    unsafe { plan.value(source) }
 }
 
-impl<K, V, S> Lookup<K, V> for PlannedView<'_, K, V, S>
+impl<V, S> Lookup<V::Key, V::Value> for PlannedView<'_, V, S>
 where
-    K: Ord + std::hash::Hash + Clone + Debug,
-    V: Value,
-    S: State<K, V>,
+    V: Vm,
+    S: State<V::Key, V::Value>,
 {
     /// The place among the accesses of the transaction.
     type Place = usize;
 
     #[inline]
-    fn find(&mut self, access: AccessKind, key: &K) -> Result<usize, Interrupt> {
+    fn find(&mut self, access: AccessKind, key: &V::Key) -> Result<usize, Interrupt> {
         let place = self.place(access, key)?;
         self.load(place, key)?;
         Ok(place)
     }
 
     #[inline]
-    fn value(&self, place: usize) -> Option<&V> {
+    fn value(&self, place: usize) -> Option<&V::Value> {
         self.locals[place].value()
     }
 
     #[inline]
-    fn ask(&mut self, place: usize, question: Question<V::Amount>) -> bool {
+    fn ask(&mut self, place: usize, question: Question<<V::Value as Value>::Amount>) -> bool {
         let local = &mut self.locals[place];
         if self.accesses[place].is_free() {
             local.tell(question)
@@ -333,7 +307,12 @@ where
     }
 
     #[inline]
-    fn add(&mut self, place: usize, delta: Delta<V::Amount>, bounds: Bounds<V::Amount>) -> bool {
+    fn add(
+        &mut self,
+        place: usize,
+        delta: Delta<<V::Value as Value>::Amount>,
+        bounds: Bounds<<V::Value as Value>::Amount>,
+    ) -> bool {
         if !self.accesses[place].is_free() {
             return add_known(self, place, delta, bounds);
         }
@@ -345,22 +324,22 @@ where
     }
 
     #[inline]
-    fn set(&mut self, key: &K, value: Option<V>) -> Result<(), Interrupt> {
+    fn set(&mut self, key: &V::Key, value: Option<V::Value>) -> Result<(), Interrupt> {
         let place = self.place(AccessKind::Write, key)?;
         self.locals[place].put(value);
         Ok(())
     }
 
     #[inline]
-    fn set_sum(&mut self, place: usize, sum: Option<V>) {
+    fn set_sum(&mut self, place: usize, sum: Option<V::Value>) {
         self.locals[place].pending = Known::of(sum);
     }
 
     fn scan(
         &mut self,
-        from: Bound<&K>,
-        to: Bound<&K>,
-        _: &mut dyn FnMut(&K, &V) -> ControlFlow<()>,
+        from: Bound<&V::Key>,
+        to: Bound<&V::Key>,
+        _: &mut dyn FnMut(&V::Key, &V::Value) -> ControlFlow<()>,
     ) -> Result<(), Interrupt> {
         // A set with a range has no plan.
         Err(self.outside(|| Undeclared::range(from, to)))

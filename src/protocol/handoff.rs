@@ -3,7 +3,7 @@
 use crate::sync::UnsafeCell;
 
 /// A cell that is filled once, by one thread, and then looked at by others. It does not say when it is filled: other
-/// protocols do, a [`Countdown`](super::countdown::Countdown) or the end of all work.
+/// protocols do, a [report](super::reports::Reports) or the end of all work.
 #[derive(Debug)]
 pub struct Handoff<T>(UnsafeCell<Option<T>>);
 
@@ -48,15 +48,19 @@ impl<T> Handoff<T> {
         self.0.with(|cell| unsafe { (*cell).as_ref() })
     }
 
+    /// Takes what the cell was filled with.
+    ///
+    /// # Safety
+    ///
+    /// Whoever fills the cell, looks at it or takes from it has done so before this call, or does so after it.
+    pub unsafe fn remove(&self) -> Option<T> {
+        // SAFETY: By the contract nobody else reaches the cell now.
+        self.0.with_mut(|cell| unsafe { (*cell).take() })
+    }
+
     /// Takes what the cell was filled with. Nobody shares it any more.
     pub fn take(&mut self) -> Option<T> {
         // SAFETY: It is borrowed for as long as this takes.
         self.0.with_mut(|cell| unsafe { (*cell).take() })
-    }
-
-    /// What the cell was filled with. Nobody shares it any more.
-    #[must_use]
-    pub fn into_inner(self) -> Option<T> {
-        self.0.into_inner()
     }
 }

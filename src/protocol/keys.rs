@@ -15,9 +15,9 @@ use std::{
 use crossbeam_utils::CachePadded;
 // Models, and seeded schedules, do the same in every run.
 #[cfg(any(feature = "schedules", pleach_loom))]
-use foldhash::fast::FixedState as RandomState;
+pub(crate) use foldhash::fast::FixedState as Hasher;
 #[cfg(not(any(feature = "schedules", pleach_loom)))]
-use foldhash::fast::RandomState;
+pub(crate) use foldhash::fast::RandomState as Hasher;
 
 use super::handoff::Handoff;
 use crate::sync::{AtomicU32, AtomicU64, Mutex, OnceLock, Ordering, lock};
@@ -54,7 +54,7 @@ pub struct Keys<K, C> {
     /// Those for which all their buckets were full.
     others: Mutex<BTreeMap<K, u32>>,
     /// Seeded anew in every process, but for tests, so that nobody can prepare keys that collide. No result depends on it.
-    hasher: RandomState,
+    hasher: Hasher,
 }
 
 type Blocks<K, C> = Box<[OnceLock<Box<[Entry<K, C>]>>]>;
@@ -124,7 +124,7 @@ impl<K: Hash + Ord + Clone + Send + Sync, C: Default> Keys<K, C> {
             lists: std::array::from_fn(|_| OnceLock::new()),
             taken: CachePadded::new(AtomicU32::new(0)),
             others: Mutex::new(BTreeMap::new()),
-            hasher: RandomState::default(),
+            hasher: Hasher::default(),
         }
     }
 

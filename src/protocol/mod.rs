@@ -3,7 +3,6 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `countdown.rs` | a transaction becomes ready when the last of its dependencies is done |
 //! | `handoff.rs` | a value that one thread leaves for others |
 //! | `ready.rs` | what is ready to run, who is idle, and when all is done |
 //! | `pool.rs` | threads that are kept from block to block |
@@ -12,10 +11,9 @@
 //! | `versions.rs` | what one key holds for each transaction, while they run in any order |
 //! | `scans.rs` | range scans beside writes |
 //! | `lifecycle.rs` | where each transaction stands, and who may do what with it |
-//! | `reports.rs` | what came of each piece of work, for the one who goes through all of them |
+//! | `reports.rs` | what came of each piece of work, for the one who goes through all of them and those who wait for it |
 //! | `turn.rs` | one thread at a time does what several have reason to do |
 
-pub mod countdown;
 pub mod handoff;
 pub mod keys;
 pub mod latch;

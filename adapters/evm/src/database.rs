@@ -163,6 +163,11 @@ impl<'a> ViewDatabase<'a> {
         Ok(self.view.contains(&Key::code(address))?)
     }
 
+    /// What says that the account exists: its code, or a mark.
+    pub(crate) fn life(&mut self, address: Address) -> Result<Option<Value>, ViewError> {
+        Ok(self.view.get(&Key::code(address))?)
+    }
+
     /// Whether the number at `key` is at least `amount`.
     pub(crate) fn at_least(&mut self, key: &Key, amount: U256) -> Result<bool, ViewError> {
         Ok(self.view.at_least(key, Wei(amount))?)
@@ -207,7 +212,7 @@ impl<'a> ViewDatabase<'a> {
 
     /// Reads what `mode` asks to be read of an account that is being loaded.
     fn load(&mut self, address: Address) -> Result<Option<AccountInfo>, ViewError> {
-        let (before, code) = match self.view.get(&Key::code(address))? {
+        let (before, code) = match self.life(address)? {
             Some(Value::Code(Code { bytecode, hash })) => {
                 (Before::Code(hash), Some((bytecode, hash)))
             }

@@ -1,8 +1,8 @@
 //! Plain transfers of ether, without the interpreter.
 //!
 //! Most transactions of many blocks just move ether to an account without code. Their gas is known beforehand, and all
-//! that they change is two balances, a nonce and the fee: four adds. Everything that is not as simple as
-//! that, and every transaction that is not valid, is left to revm; so its answers are revm's.
+//! that they change is two balances, a nonce and the fee: four adds; before EIP-161 also that accounts exist from then on. Everything
+//! that is not as simple as that, and every transaction that is not valid, is left to revm; so its answers are revm's.
 
 use alloy_primitives::{Address, Bytes, U256};
 use pleach::Delta;
@@ -20,7 +20,7 @@ use crate::{
     engine::Engine,
     handler::{EvmError, LazyHandler},
     key::Key,
-    value::Wei,
+    value::{Value, Wei},
 };
 
 /// Executes the transaction if it is a valid plain transfer. If not, nothing was changed.
@@ -36,16 +36,15 @@ pub(crate) fn transfer<'a>(
         tx.tx_type().into(),
         TransactionType::Legacy | TransactionType::Eip2930 | TransactionType::Eip1559
     );
-    // Before EIP-161 transfers create accounts, from Amsterdam on they log.
-    let simple_rules =
-        spec.is_enabled_in(SpecId::SPURIOUS_DRAGON) && !spec.is_enabled_in(SpecId::AMSTERDAM);
-    if !simple_type || !simple_rules || to == tx.caller || engine.0.precompiles.contains(&to) {
+    // From Amsterdam on transfers log.
+    let is_silent = !spec.is_enabled_in(SpecId::AMSTERDAM);
+    if !simple_type || !is_silent || to == tx.caller || engine.0.precompiles.contains(&to) {
         return Ok(None);
     }
     // A recipient with code is the common reason why not: look for it before anything else.
-    if engine.0.ctx.journaled_state.database.is_marked(to)? {
+    let Some(created) = Created::by_paying(&mut engine.0.ctx.journaled_state.database, to)? else {
         return Ok(None);
-    }
+    };
 
     handler.validate_env(engine)?;
     let gas = handler.validate_initial_tx_gas(engine)?;
@@ -76,6 +75,7 @@ pub(crate) fn transfer<'a>(
         cost: tx.value() + U256::from(price) * U256::from(gas_used),
         beneficiary: block.beneficiary(),
         fee: U256::from(tip) * U256::from(gas_used),
+        created,
     };
     if !transfer.settle(&mut journaled_state.database)? {
         return Ok(None);
@@ -90,6 +90,32 @@ pub(crate) fn transfer<'a>(
     }))
 }
 
+/// The accounts that exist from then on, and do not exist for other reasons: the recipient and the beneficiary. Before EIP-161
+/// whatever is touched exists; later what has a balance does, of which nothing is to be said.
+#[derive(Default)]
+struct Created([Option<Address>; 2]);
+
+impl Created {
+    /// What paying `to` creates. `None` if it has code, or is left from before EIP-161.
+    fn by_paying(database: &mut ViewDatabase<'_>, to: Address) -> Result<Option<Self>, EvmError> {
+        if database.clearing {
+            return Ok((!database.is_marked(to)?).then(Self::default));
+        }
+        Ok(match database.life(to)? {
+            Some(Value::Code(_)) => None,
+            Some(_) => Some(Self::default()),
+            None => Some(Self([Some(to), None])),
+        })
+    }
+
+    fn settle(self, database: &mut ViewDatabase<'_>) -> Result<(), EvmError> {
+        for address in self.0.into_iter().flatten() {
+            database.put(&Key::code(address), Some(Value::Existing))?;
+        }
+        Ok(())
+    }
+}
+
 /// What a transfer comes to.
 struct Transfer {
     from: Address,
@@ -102,15 +128,28 @@ struct Transfer {
     cost: U256,
     beneficiary: Address,
     fee: U256,
+    created: Created,
 }
 
 impl Transfer {
+    /// Whether sender and beneficiary are as most are. Notes if the transfer creates the beneficiary.
+    fn is_simple(&mut self, database: &mut ViewDatabase<'_>) -> Result<bool, EvmError> {
+        if database.clearing {
+            // Paid nothing, the beneficiary is touched all the same.
+            return Ok(!database.is_marked(self.from)?
+                && !(self.fee.is_zero() && database.is_marked(self.beneficiary)?));
+        }
+        let pays = matches!(database.life(self.from)?, Some(Value::Existing));
+        if pays && self.beneficiary != self.to && database.life(self.beneficiary)?.is_none() {
+            self.created.0[1] = Some(self.beneficiary);
+        }
+        Ok(pays)
+    }
+
     /// Makes the changes, or, if revm has to look at the transfer, none.
-    fn settle(&self, database: &mut ViewDatabase<'_>) -> Result<bool, EvmError> {
+    fn settle(mut self, database: &mut ViewDatabase<'_>) -> Result<bool, EvmError> {
         let sender = Key::balance(self.from);
-        // Paid nothing, the beneficiary is touched all the same.
-        if database.is_marked(self.from)?
-            || (self.fee.is_zero() && database.is_marked(self.beneficiary)?)
+        if !self.is_simple(database)?
             || self.nonce == u64::MAX
             || !database.is_nonce(self.from, self.nonce)?
             || !database.at_least(&sender, self.most)?
@@ -133,6 +172,7 @@ impl Transfer {
             database.add(&sender, Delta::Minus(Wei(self.cost)))?;
         }
         database.bump_nonce(self.from, 1)?;
+        self.created.settle(database)?;
         Ok(true)
     }
 }

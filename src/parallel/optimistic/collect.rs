@@ -15,6 +15,9 @@ use crate::{
 /// many keys there were at all.
 type Collected<K, V> = (Vec<(K, Option<V>)>, Vec<(K, usize)>, usize);
 
+/// So many parts are worth a helper.
+const WORTH: usize = 4;
+
 /// Takes all keys apart. So many transactions are committed.
 pub(super) fn collect<K, V>(
     runtime: &Runtime,
@@ -49,7 +52,8 @@ where
         }
     };
     let begin = |_| (Vec::new(), Vec::new(), 0);
-    let all = crew::share(runtime, parts, begin, act);
+    // Others have to be woken for it.
+    let all = crew::share(runtime, parts / WORTH, parts, begin, act);
     let join = |mut all: Collected<K, V>, (changed, conflicts, keys): Collected<K, V>| {
         all.0.extend(changed);
         all.1.extend(conflicts);
