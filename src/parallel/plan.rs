@@ -14,14 +14,17 @@
 mod chunk;
 mod part;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    ops::Range,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use pleach_dtt::{AccessSet, Trust};
 
 use super::{crew, runtime::Runtime};
 use crate::{
     execute::Known,
-    protocol::{keys::Hasher, reports::Until},
+    protocol::{keys::Hasher, reports::Until, slot::Slot},
     sync::OnceLock,
     vm::Vm,
 };
@@ -72,6 +75,8 @@ impl<V: Vm> Plan<V> {
         } else {
             0
         };
+        // The caller's part, and one for each helper, as far as parts can be told apart.
+        let parts = u8::try_from(helpers + 1).unwrap_or(u8::MAX);
         runtime.pool().rouse(helpers);
         let hasher = Hasher::default();
         let is_hopeless = AtomicBool::new(false);
@@ -83,7 +88,7 @@ impl<V: Vm> Plan<V> {
             let start = number * CHUNK;
             let end = count.min(start + CHUNK);
             let predicted = predicted.map(|hints| &hints[start.min(hints.len())..]);
-            match Chunk::new(vm, &transactions[start..end], predicted, &hasher) {
+            match Chunk::new(vm, &transactions[start..end], predicted, parts, &hasher) {
                 Some(chunk) => gathered.push((number, chunk)),
                 // ORDERING: Relaxed, as above.
                 None => is_hopeless.store(true, Ordering::Relaxed),
@@ -104,13 +109,12 @@ impl<V: Vm> Plan<V> {
         if chunks.iter().any(|chunk| !chunk.foretold.is_empty()) {
             chunks.iter_mut().for_each(Chunk::foresee);
         }
-        let parts = helpers as u32 + 1;
         let link = |linked: &mut Vec<Part>, part: usize| {
-            let part = part as u32;
+            let part = part as u8;
             // SAFETY: Each part is made once here, and what it links is looked at when they all are made.
             linked.push(unsafe { Part::link(&chunks, Share { part, parts }) });
         };
-        let parts = crew::share(runtime, helpers, parts as usize, |_| Vec::new(), link);
+        let parts = crew::share(runtime, helpers, parts.into(), |_| Vec::new(), link);
         let mut parts: Vec<Part> = parts.into_iter().flatten().collect();
         parts.sort_unstable_by_key(Part::number);
         chunks.iter_mut().for_each(Chunk::finish);
@@ -140,7 +144,7 @@ impl<V: Vm> Plan<V> {
                 // Those before that are committed before.
                 let mut committed = None;
                 for planned in chunk.of(local) {
-                    let Some(source) = planned.link().source else {
+                    let Some(source) = chunk.link(planned).source else {
                         continue;
                     };
                     let (chain, highest) = levels[source.transaction as usize];
@@ -172,10 +176,13 @@ impl<V: Vm> Plan<V> {
     #[inline]
     pub(super) fn holdup(&self, transaction: u32) -> Option<(u32, Until)> {
         let (chunk, local) = self.chunk(transaction);
-        let sources = chunk.of(local).iter().map(|planned| planned.link().source);
+        let sources = chunk
+            .of(local)
+            .iter()
+            .map(|planned| chunk.link(planned).source);
         // Those that are free it sees when they are committed.
         let mut left = sources.flatten().filter(|source| !source.is_free);
-        let holdup = left.find(|source| !self.is_over(source.transaction, Until::Left));
+        let holdup = left.find(|source| !self.slot(*source).is_filled());
         if let Some(source) = holdup {
             return Some((source.transaction, Until::Left));
         }
@@ -190,27 +197,26 @@ impl<V: Vm> Plan<V> {
         chunk.reports.is_over(local as u32, until)
     }
 
-    /// What an access leaves that writes.
-    ///
-    /// # Safety
-    ///
-    /// If its transaction is ever executed, or, where it is free and somebody looks, committed, that was before.
+    /// Where an access leaves a value that writes.
     #[inline]
-    pub(super) unsafe fn value(&self, source: Source) -> Option<&Known<V::Value>> {
+    pub(super) fn slot(&self, source: Source) -> &Slot<Known<V::Value>> {
         let (chunk, _) = self.chunk(source.transaction);
-        // SAFETY: By the contract it was filled before, if it ever is.
-        unsafe { chunk.values[source.at as usize].get() }
+        &chunk.values[source.at as usize]
     }
 
-    /// Takes what the last write to a key has left.
-    ///
-    /// # Safety
-    ///
-    /// All transactions have run, and nobody else reaches this value now.
-    pub(super) unsafe fn take(&self, source: Source) -> Option<Known<V::Value>> {
-        let (chunk, _) = self.chunk(source.transaction);
-        // SAFETY: By the contract.
-        unsafe { chunk.values[source.at as usize].remove() }
+    /// Brings closer what these transactions see. It is in the caches of whoever has left it: one after another, each would be
+    /// waited for.
+    pub(super) fn preload(&self, transactions: Range<u32>) {
+        let mut loaded = 0;
+        for transaction in transactions {
+            let (chunk, local) = self.chunk(transaction);
+            let sources = chunk
+                .of(local)
+                .iter()
+                .filter_map(|planned| chunk.link(planned).source);
+            loaded = sources.fold(loaded, |all, source| all ^ self.slot(source).preload());
+        }
+        std::hint::black_box(loaded);
     }
 
     /// The keys that somebody may have written, each with its number and the last write to it, part by part.

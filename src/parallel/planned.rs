@@ -116,7 +116,7 @@ impl<'a, V: Vm> Ran<'a, V> {
                     running[number as usize].clone()
                 } else {
                     // SAFETY: All transactions have run, and each key has one last write, in one part.
-                    unsafe { plan.take(last) }?
+                    unsafe { plan.slot(last).remove() }?
                 };
                 value.is_known().then(|| (key.clone(), value.into_option()))
             }));
@@ -143,7 +143,7 @@ impl<'a, V: Vm> Ran<'a, V> {
                 .iter()
                 .zip(&chunk.values[chunk.range(local)])
             {
-                if plan.is_free_key(planned.link().number) {
+                if plan.is_free_key(chunk.link(planned).number) {
                     continue;
                 }
                 // SAFETY: It has run, and nobody runs any more.
@@ -215,6 +215,9 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, '_, '_, V, S> {
                     let first = task * self.batch;
                     let end = plan.transactions().min(first + self.batch);
                     self.taken = first as u32..end as u32;
+                    if !cfg!(any(pleach_loom, pleach_shuttle)) {
+                        plan.preload(self.taken.clone());
+                    }
                 }
             }
         }

@@ -193,7 +193,7 @@ impl<'a, 'r, V: Vm> Settling<'a, 'r, V> {
         let (chunk, local) = shared.plan.chunk(transaction);
         let accesses = chunk.of(local);
         told.iter().all(|told| {
-            let key = accesses[told.place as usize].link().number as usize;
+            let key = chunk.link(&accesses[told.place as usize]).number as usize;
             let value = match &self.running[key] {
                 // Who asks has loaded it.
                 Known::No => shared.plan.bases[key].get().map(Option::as_ref),
@@ -212,7 +212,7 @@ impl<'a, 'r, V: Vm> Settling<'a, 'r, V> {
         let (chunk, local) = plan.chunk(transaction);
         let accesses = chunk.of(local);
         for (planned, value) in accesses.iter().zip(&chunk.values[chunk.range(local)]) {
-            let number = planned.link().number;
+            let number = chunk.link(planned).number;
             if planned.leaves() && plan.is_free_key(number) {
                 // SAFETY: The transaction has left it before it left its report.
                 let left = unsafe { value.get() };
@@ -225,7 +225,7 @@ impl<'a, 'r, V: Vm> Settling<'a, 'r, V> {
             let Some(own) = told.own else {
                 continue;
             };
-            let key = accesses[told.place as usize].link().number as usize;
+            let key = chunk.link(&accesses[told.place as usize]).number as usize;
             let value = match &self.running[key] {
                 Known::No => plan.bases[key].get().and_then(Option::as_ref),
                 known => known.as_option(),
@@ -245,8 +245,8 @@ impl<'a, 'r, V: Vm> Settling<'a, 'r, V> {
             .iter()
             .zip(&chunk.values[chunk.range(local)])
         {
-            if planned.is_seen() && !cfg!(mutant = "leave_no_sum") {
-                let value = self.running[planned.link().number as usize].clone();
+            if chunk.is_seen(planned) && !cfg!(mutant = "leave_no_sum") {
+                let value = self.running[chunk.link(planned).number as usize].clone();
                 // SAFETY: A transaction leaves nothing for its free accesses; it is committed once, and those who look at
                 // the value wait for that.
                 unsafe { place.fill(value) };

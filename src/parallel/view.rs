@@ -106,7 +106,7 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> PlannedView<'a, V, S> {
     /// be `kept`, and what it found otherwise.
     #[inline]
     fn left(&mut self, kept: bool) -> impl Iterator<Item = (usize, Known<V::Value>)> {
-        let plan = self.plan;
+        let (plan, chunk) = (self.plan, self.chunk);
         let locals = self.accesses.iter().zip(self.locals.drain(..));
         let leaving = (self.first..).zip(locals);
         let leaving = leaving.filter(|(_, (planned, _))| planned.leaves());
@@ -114,7 +114,9 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> PlannedView<'a, V, S> {
             let value = if kept && local.pending.is_known() {
                 local.pending
             } else {
-                inherited(plan, planned).cloned().unwrap_or(Known::No)
+                inherited(plan, chunk, planned)
+                    .cloned()
+                    .unwrap_or(Known::No)
             };
             (access, value)
         })
@@ -204,9 +206,9 @@ impl<'a, V: Vm, S: State<V::Key, V::Value>> PlannedView<'a, V, S> {
         }
         let planned = &self.accesses[place];
         let found = if planned.is_free() {
-            self.estimate(self.first + place, planned.link().number, key)?
+            self.estimate(self.first + place, self.chunk.link(planned).number, key)?
         } else {
-            let inherited = inherited(self.plan, planned);
+            let inherited = inherited(self.plan, self.chunk, planned);
             match inherited.filter(|value| value.is_known()) {
                 Some(value) => value.clone(),
                 None => Known::of(self.parent(key)?),
@@ -269,11 +271,12 @@ fn serves<K>(planned: &Planned<K>, kind: AccessKind) -> bool {
 #[inline]
 fn inherited<'a, V: Vm>(
     plan: &'a Plan<V>,
+    chunk: &Chunk<V>,
     planned: &Planned<V::Key>,
 ) -> Option<&'a Known<V::Value>> {
-    let source = planned.link().source?;
+    let source = chunk.link(planned).source?;
     // SAFETY: By the contract of `PlannedView::new`, which alone leads here, this was filled in before.
-    unsafe { plan.value(source) }
+    unsafe { plan.slot(source).get() }
 }
 
 impl<V, S> Lookup<V::Key, V::Value> for PlannedView<'_, V, S>

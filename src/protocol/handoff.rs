@@ -48,16 +48,6 @@ impl<T> Handoff<T> {
         self.0.with(|cell| unsafe { (*cell).as_ref() })
     }
 
-    /// Takes what the cell was filled with.
-    ///
-    /// # Safety
-    ///
-    /// Whoever fills the cell, looks at it or takes from it has done so before this call, or does so after it.
-    pub unsafe fn remove(&self) -> Option<T> {
-        // SAFETY: By the contract nobody else reaches the cell now.
-        self.0.with_mut(|cell| unsafe { (*cell).take() })
-    }
-
     /// Takes what the cell was filled with. Nobody shares it any more.
     pub fn take(&mut self) -> Option<T> {
         // SAFETY: It is borrowed for as long as this takes.

@@ -12,6 +12,7 @@
 //! | `scans.rs` | range scans beside writes |
 //! | `lifecycle.rs` | where each transaction stands, and who may do what with it |
 //! | `reports.rs` | what came of each piece of work, for the one who goes through all of them and those who wait for it |
+//! | `slot.rs` | a value that one thread leaves, and a flag that says so |
 //! | `turn.rs` | one thread at a time does what several have reason to do |
 
 pub mod handoff;
@@ -22,5 +23,6 @@ pub mod pool;
 pub mod ready;
 pub mod reports;
 pub mod scans;
+pub mod slot;
 pub mod turn;
 pub mod versions;

@@ -9,7 +9,7 @@ use pleach_dtt::{Access, AccessSet, Trust};
 use super::super::{attempt::forecast, settling::Report};
 use crate::{
     execute::Known,
-    protocol::{handoff::Handoff, reports::Reports},
+    protocol::{handoff::Handoff, reports::Reports, slot::Slot},
     value::{Delta, Value},
     vm::Vm,
 };
@@ -37,13 +37,13 @@ pub(in crate::parallel) struct Chunk<V: Vm> {
     pub(in crate::parallel) accesses: Vec<Planned<V::Key>>,
     /// What each access leaves, if it may write: `Known::No` if that is still the parent state's. Empty where nobody has run,
     /// and where nobody waits for what a free access comes to.
-    pub(in crate::parallel) values: Box<[Handoff<Known<V::Value>>]>,
+    pub(in crate::parallel) values: Box<[Slot<Known<V::Value>>]>,
     /// What those before it will probably add to the key of each free access; nothing at all if nothing is foretold.
     pub(super) forecasts: Box<[Handoff<DeltaOf<V>>]>,
     /// What came of each transaction.
     pub(in crate::parallel) reports: Reports<Report<V>>,
-    /// The hash of each access's key, until the plan is made.
-    pub(super) hashes: Vec<u64>,
+    /// The accesses to the keys of each part.
+    pub(super) columns: Box<[Column]>,
     /// What each transaction will probably add, until the plan is made.
     pub(super) foretold: Vec<Foretold<V>>,
 }
@@ -51,11 +51,30 @@ pub(in crate::parallel) struct Chunk<V: Vm> {
 /// An access that a transaction may do.
 pub(in crate::parallel) struct Planned<K> {
     pub(in crate::parallel) key: K,
+    /// The place in its column.
+    index: u32,
+    /// The part that the key belongs to.
+    part: u8,
     pub(in crate::parallel) access: Access,
-    /// What comes before it.
-    pub(super) link: Handoff<Link>,
+}
+
+/// The accesses of a chunk to keys of one part. Whoever makes the part writes here alone.
+pub(super) struct Column {
+    /// Each of them, until the plan is made.
+    pub(super) touches: Vec<Touch>,
+    /// What comes before each.
+    pub(super) links: Box<[Handoff<Link>]>,
     /// There if it is free, and somebody waits to see what its commit leaves.
-    pub(super) is_seen: Handoff<()>,
+    pub(super) seen: Box<[Handoff<()>]>,
+}
+
+/// An access, for who makes a part.
+pub(super) struct Touch {
+    pub(super) hash: u64,
+    /// The place among the accesses of the chunk.
+    pub(super) at: u32,
+    /// The number of the transaction in the chunk.
+    pub(super) transaction: u32,
 }
 
 /// What comes before an access.
@@ -73,6 +92,8 @@ pub(in crate::parallel) struct Source {
     pub(in crate::parallel) transaction: u32,
     /// The place of the access in the chunk.
     pub(in crate::parallel) at: u32,
+    /// The place in its column.
+    pub(super) index: u32,
     /// Whether it is free.
     pub(in crate::parallel) is_free: bool,
 }
@@ -100,20 +121,6 @@ impl<K> Planned<K> {
     pub(in crate::parallel) fn leaves(&self) -> bool {
         self.writes() && !self.is_free()
     }
-
-    /// What comes before it.
-    #[inline]
-    pub(in crate::parallel) fn link(&self) -> Link {
-        // SAFETY: Plans are looked at when they are made, which ends with all threads that made it meeting each other.
-        let link = unsafe { self.link.get() };
-        *link.expect("every access got one when the plan was made")
-    }
-
-    /// Whether it is free, and somebody waits to see what its commit leaves.
-    pub(in crate::parallel) fn is_seen(&self) -> bool {
-        // SAFETY: As above.
-        unsafe { self.is_seen.get() }.is_some()
-    }
 }
 
 impl<V: Vm> Chunk<V> {
@@ -123,6 +130,7 @@ impl<V: Vm> Chunk<V> {
         vm: &V,
         transactions: &[V::Transaction],
         predicted: Option<&[AccessSet<V::Key>]>,
+        parts: u8,
         hasher: &impl BuildHasher,
     ) -> Option<Self> {
         let count = transactions.len();
@@ -133,7 +141,7 @@ impl<V: Vm> Chunk<V> {
             values: Box::default(),
             forecasts: Box::default(),
             reports: Reports::new(count),
-            hashes: Vec::with_capacity(4 * count),
+            columns: (0..parts).map(|_| Column::new()).collect(),
             foretold: Vec::new(),
         };
         let mut set = AccessSet::new();
@@ -156,7 +164,7 @@ impl<V: Vm> Chunk<V> {
                 // Several entries for one key become one, and keys can be searched for.
                 set.sort();
             }
-            chunk.append(&set, hasher)?;
+            chunk.append(index as u32, &set, hasher)?;
             forecast(vm, transaction, |key, delta| {
                 chunk.foretold.push(Foretold {
                     transaction: index as u32,
@@ -166,12 +174,22 @@ impl<V: Vm> Chunk<V> {
                 });
             });
         }
-        chunk.values = chunk.accesses.iter().map(|_| Handoff::new()).collect();
+        chunk.values = chunk.accesses.iter().map(|_| Slot::new()).collect();
+        for column in &mut chunk.columns {
+            column.links = empty(column.touches.len());
+            column.seen = empty(column.touches.len());
+        }
         Some(chunk)
     }
 
     /// Adds the accesses of the next transaction.
-    fn append(&mut self, set: &AccessSet<V::Key>, hasher: &impl BuildHasher) -> Option<()> {
+    fn append(
+        &mut self,
+        transaction: u32,
+        set: &AccessSet<V::Key>,
+        hasher: &impl BuildHasher,
+    ) -> Option<()> {
+        let parts = self.columns.len() as u8;
         let first = self.accesses.len();
         let is_few = set.entries().len() <= FEW;
         for (key, access) in set.entries() {
@@ -180,12 +198,19 @@ impl<V: Vm> Chunk<V> {
                 planned.access = planned.access.and(*access);
                 continue;
             }
-            self.hashes.push(hasher.hash_one(key));
+            let hash = hasher.hash_one(key);
+            let part = part_of(hash, parts);
+            let touches = &mut self.columns[usize::from(part)].touches;
             self.accesses.push(Planned {
                 key: key.clone(),
+                index: touches.len() as u32,
+                part,
                 access: *access,
-                link: Handoff::new(),
-                is_seen: Handoff::new(),
+            });
+            touches.push(Touch {
+                hash,
+                at: self.accesses.len() as u32 - 1,
+                transaction,
             });
         }
         self.ends.push(u32::try_from(self.accesses.len()).ok()?);
@@ -194,12 +219,14 @@ impl<V: Vm> Chunk<V> {
 
     /// Makes room for forecasts.
     pub(super) fn foresee(&mut self) {
-        self.forecasts = self.accesses.iter().map(|_| Handoff::new()).collect();
+        self.forecasts = empty(self.accesses.len());
     }
 
     /// Forgets what only the making of the plan needs.
     pub(super) fn finish(&mut self) {
-        self.hashes = Vec::new();
+        for column in &mut self.columns {
+            column.touches = Vec::new();
+        }
         self.foretold = Vec::new();
     }
 
@@ -220,6 +247,22 @@ impl<V: Vm> Chunk<V> {
         &self.accesses[self.range(local)]
     }
 
+    /// What comes before an access.
+    #[inline]
+    pub(in crate::parallel) fn link(&self, planned: &Planned<V::Key>) -> Link {
+        let links = &self.columns[usize::from(planned.part)].links;
+        // SAFETY: Plans are looked at when they are made, which ends with all threads that made it meeting each other.
+        let link = unsafe { links[planned.index as usize].get() };
+        *link.expect("every access got one when the plan was made")
+    }
+
+    /// Whether an access is free, and somebody waits to see what its commit leaves.
+    pub(in crate::parallel) fn is_seen(&self, planned: &Planned<V::Key>) -> bool {
+        let seen = &self.columns[usize::from(planned.part)].seen;
+        // SAFETY: As above.
+        unsafe { seen[planned.index as usize].get() }.is_some()
+    }
+
     /// Whether all of a transaction's accesses are known, and enforced.
     pub(in crate::parallel) fn is_exact(&self, local: usize) -> bool {
         !matches!(self.guessed.get(local), Some(true))
@@ -232,7 +275,27 @@ impl<V: Vm> Chunk<V> {
 
     /// What transactions before it will probably add to the key of a free access.
     pub(in crate::parallel) fn forecast(&self, access: usize) -> Option<DeltaOf<V>> {
-        // SAFETY: Forecasts are made with the plan, see `Planned::link`.
+        // SAFETY: Forecasts are made with the plan, see `link`.
         unsafe { self.forecasts.get(access)?.get() }.copied()
     }
+}
+
+impl Column {
+    fn new() -> Self {
+        Self {
+            touches: Vec::new(),
+            links: Box::default(),
+            seen: Box::default(),
+        }
+    }
+}
+
+/// The part that a key with this hash belongs to. The highest and the lowest bits are for tables.
+#[inline]
+pub(super) fn part_of(hash: u64, parts: u8) -> u8 {
+    ((u64::from((hash >> 16) as u32) * u64::from(parts)) >> 32) as u8
+}
+
+fn empty<T>(count: usize) -> Box<[Handoff<T>]> {
+    (0..count).map(|_| Handoff::new()).collect()
 }

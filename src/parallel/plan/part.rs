@@ -6,26 +6,20 @@
 
 use hashbrown::{HashTable, hash_table::Entry};
 
-use super::chunk::{CHUNK, Chunk, DeltaOf, Foretold, Link, Source};
+use super::chunk::{CHUNK, Chunk, DeltaOf, Foretold, Link, Source, Touch, part_of};
 use crate::{protocol::versions::together, vm::Vm};
 
-/// Which keys belong to a part.
+/// Which part, of how many.
 #[derive(Clone, Copy)]
 pub(super) struct Share {
-    pub(super) part: u32,
-    pub(super) parts: u32,
+    pub(super) part: u8,
+    pub(super) parts: u8,
 }
 
 impl Share {
-    /// Whether a key with this hash does. The highest and the lowest bits are for the table.
-    #[inline]
-    fn has(self, hash: u64) -> bool {
-        (u64::from((hash >> 16) as u32) * u64::from(self.parts)) >> 32 == u64::from(self.part)
-    }
-
     /// The number of a key among all, by that in the part.
     fn number(self, own: usize) -> u32 {
-        own as u32 * self.parts + self.part
+        own as u32 * u32::from(self.parts) + u32::from(self.part)
     }
 }
 
@@ -65,9 +59,13 @@ impl Part {
     ///
     /// It is called once for each part of a plan, and what it links is looked at afterwards.
     pub(super) unsafe fn link<V: Vm>(chunks: &[Chunk<V>], share: Share) -> Self {
-        let all: usize = chunks.iter().map(|chunk| chunk.hashes.len()).sum();
+        let column = usize::from(share.part);
+        let all: usize = chunks
+            .iter()
+            .map(|chunk| chunk.columns[column].touches.len())
+            .sum();
         // Most keys are touched more than once; where they are not, it grows.
-        let keys = all / (2 * share.parts as usize);
+        let keys = all / 2;
         let mut part = Self {
             share,
             slots: Vec::with_capacity(keys),
@@ -80,19 +78,16 @@ impl Part {
         };
         for (number, chunk) in chunks.iter().enumerate() {
             let mut foretold = chunk.foretold.iter().peekable();
-            for transaction in 0..chunk.transactions() {
-                for at in chunk.range(transaction) {
-                    if share.has(chunk.hashes[at]) {
-                        let transaction = (number * CHUNK + transaction) as u32;
-                        // SAFETY: By the same contract.
-                        unsafe { part.next(&mut draft, (number, at), transaction) };
-                    }
-                }
-                while let Some(next) =
-                    foretold.next_if(|next| next.transaction as usize <= transaction)
+            for (index, touch) in chunk.columns[column].touches.iter().enumerate() {
+                while let Some(next) = foretold.next_if(|next| next.transaction < touch.transaction)
                 {
                     part.foretell(&mut draft, next);
                 }
+                // SAFETY: By the same contract.
+                unsafe { part.next(&mut draft, number, index, touch) };
+            }
+            for next in foretold {
+                part.foretell(&mut draft, next);
             }
         }
         part
@@ -100,7 +95,7 @@ impl Part {
 
     /// Notes what a transaction will probably add to a key, if that belongs to this part and is known by now.
     fn foretell<V: Vm>(&self, draft: &mut Draft<'_, V>, next: &Foretold<V>) {
-        if !self.share.has(next.hash) {
+        if part_of(next.hash, self.share.parts) != self.share.part {
             return;
         }
         let is_it = |slot: &u32| self.slots[*slot as usize].is(next.hash, &next.key, draft.chunks);
@@ -120,16 +115,18 @@ impl Part {
     unsafe fn next<V: Vm>(
         &mut self,
         draft: &mut Draft<'_, V>,
-        (chunk, at): (usize, usize),
-        transaction: u32,
+        number: usize,
+        index: usize,
+        touch: &Touch,
     ) {
         let Draft {
             chunks,
             table,
             sums,
         } = draft;
-        let here = &chunks[chunk];
-        let (planned, hash) = (&here.accesses[at], here.hashes[at]);
+        let here = &chunks[number];
+        let (hash, at) = (touch.hash, touch.at as usize);
+        let planned = &here.accesses[at];
         let slots = &mut self.slots;
         let is_it = |slot: &u32| slots[*slot as usize].is(hash, &planned.key, chunks);
         let own = match table.entry(hash, is_it, |slot| slots[*slot as usize].hash) {
@@ -138,7 +135,7 @@ impl Part {
                 vacant.insert(slots.len() as u32);
                 slots.push(Slot {
                     hash,
-                    first: (chunk as u32, at as u32),
+                    first: (number as u32, touch.at),
                     last: None,
                     is_seen: false,
                 });
@@ -146,6 +143,7 @@ impl Part {
             }
         };
         let slot = &mut slots[own];
+        let column = usize::from(self.share.part);
         let mut source = None;
         if planned.is_free() {
             if own >= self.free.len() {
@@ -161,24 +159,25 @@ impl Part {
             if last.is_free && !std::mem::replace(&mut slot.is_seen, true) {
                 let before = &chunks[last.transaction as usize / CHUNK];
                 // SAFETY: Only who has this key's part does that, and once: the slot says so.
-                unsafe { before.accesses[last.at as usize].is_seen.fill(()) };
+                unsafe { before.columns[column].seen[last.index as usize].fill(()) };
             }
         }
         if planned.writes() {
             slot.is_seen = false;
             slot.last = Some(Source {
-                transaction,
-                at: at as u32,
+                transaction: (number * CHUNK) as u32 + touch.transaction,
+                at: touch.at,
+                index: index as u32,
                 is_free: planned.is_free(),
             });
         }
         let number = self.share.number(own);
         // SAFETY: By the contract this access comes by once, and links are looked at afterwards.
-        unsafe { planned.link.fill(Link { number, source }) };
+        unsafe { here.columns[column].links[index].fill(Link { number, source }) };
     }
 
     /// Which part it is.
-    pub(super) fn number(&self) -> u32 {
+    pub(super) fn number(&self) -> u8 {
         self.share.part
     }
 
