@@ -20,7 +20,8 @@ fn block(steps: &[&[Step]], declared: Declared) -> TestBlock {
     }
 }
 
-/// On two workers, with at most so many preemptions: beyond that, the models of the parts are exhaustive.
+/// On two workers, with at most so many preemptions, or as many as `ENGINE_PREEMPTIONS` says if that is fewer: beyond that, the
+/// models of the parts are exhaustive.
 fn explore_block(block: TestBlock, strategy: Strategy, preemptions: usize) {
     let expected = SerialExecutor::new().execute(block.to_pleach(&ProgramVm));
     explore_executor(strategy, preemptions, move |executor| {
@@ -35,7 +36,9 @@ fn explore_executor(
     check: impl Fn(ParallelExecutor) + Send + Sync + 'static,
 ) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
+    let most = std::env::var("ENGINE_PREEMPTIONS");
+    let most = most.map_or(preemptions, |most| most.parse().expect("it is a number"));
+    builder.preemption_bound = Some(preemptions.min(most));
     builder.max_branches = 20_000;
     builder.check(move || {
         let workers = 2.try_into().expect("two is not zero");
