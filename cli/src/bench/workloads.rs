@@ -18,7 +18,7 @@ use pleach_bench::{
 use super::{
     grid::Grid,
     page::Page,
-    subject::{Means, What},
+    subject::{Means, Subject, What},
     table,
 };
 use crate::{
@@ -133,7 +133,7 @@ pub(super) fn run(arguments: &Workloads) -> anyhow::Result<ExitCode> {
         repeat,
         cancel: &cancel,
     };
-    let count: usize = subjects.iter().map(|subject| subject.count()).sum();
+    let count: usize = subjects.iter().map(Subject::count).sum();
     // Each block is executed once more, for what is counted.
     let progress = Progress::new(arguments.quiet, count * (repeat + 1));
     let mut page = arguments.html.as_deref().map(Page::new).transpose()?;
