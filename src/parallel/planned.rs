@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     execute::{Fold, Known, Overlay, Recorder},
+    mutant::mutant,
     protocol::{
         ready::{Job, Ready, Working},
         reports::Reports,
@@ -163,7 +164,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, '_, '_, V, S> {
                 Job::Transaction(transaction)
             } else if let Some(job) = ready.poll(&working) {
                 job
-            } else if self.unsettled > 0 && !cfg!(mutant = "sleep_unsettled") {
+            } else if self.unsettled > 0 && !mutant!("sleep_unsettled") {
                 // Whoever sleeps has left nothing undone: somebody may wait for a commit.
                 self.settle();
                 continue;

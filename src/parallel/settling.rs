@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     execute::{Asked, Fold, Known, Recorder, Settled},
+    mutant::mutant,
     protocol::{ready::Ready, reports::Reports, versions::Change},
     state::State,
     value::Value,
@@ -203,7 +204,7 @@ impl<'a, 'r, V: Vm> Settling<'a, 'r, V> {
         transaction: u32,
         told: &AllTold<V::Value>,
     ) -> bool {
-        if cfg!(mutant = "believe_estimates") || told.is_empty() {
+        if mutant!("believe_estimates") || told.is_empty() {
             return true;
         }
         let accesses = &shared.plan.accesses[shared.plan.range(transaction)];
@@ -256,7 +257,7 @@ impl<'a, 'r, V: Vm> Settling<'a, 'r, V> {
         }
         for access in plan.range(transaction) {
             let planned = plan.accesses[access];
-            if planned.is_seen && !cfg!(mutant = "leave_no_sum") {
+            if planned.is_seen && !mutant!("leave_no_sum") {
                 let value = self.running[planned.key as usize].clone();
                 // SAFETY: A transaction leaves nothing for its free accesses; it is committed once, and those who look at
                 // the value are counted down afterwards.
