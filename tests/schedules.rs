@@ -62,20 +62,21 @@ fn schedules_do_not_nest() {
 fn who_waits_for_the_one_that_commits_lets_it_go_on() {
     // The second one of three subtracts what is there only until the first one has run; the third one looks, and what it sees
     // cannot be so. Until whoever commits the second one has taken that back, another attempt sees the same.
-    let steps = (0..6).flat_map(|key| {
+    let steps = (0..4).flat_map(|key| {
         [
-            vec![Step::Get(100 + key), Step::Put(key, 1)],
+            vec![Step::Get(100 + 10 * key), Step::Put(key, 1)],
             vec![Step::Subtract(key, 3)],
             vec![Step::Get(key)],
         ]
     });
     let block = TestBlock {
-        state: (0..6).map(|key| (key, 5)).collect(),
+        state: (0..4).map(|key| (key, 5)).collect(),
         transactions: steps.map(Program::new).collect(),
         ..TestBlock::default()
     };
-    // Under priorities nobody else would ever go on, or not before they change.
-    let attempts = (0..400).map(|seed| statistics(&block, Choice::Pct, seed).attempts);
-    let most = attempts.max();
-    assert!(most.is_some_and(|most| most < 100), "{most:?}");
+    // Under priorities nobody else would ever go on: with the mutant `retry_at_once` one of these ends the process.
+    for seed in 0..1500 {
+        let attempts = statistics(&block, Choice::Pct, seed).attempts;
+        assert!(attempts < 50, "{attempts} under {seed}");
+    }
 }
