@@ -63,7 +63,7 @@ impl<K: Ord + Hash + Clone + Debug> Told<K> {
         }
         let mut bytes = tree(&accesses).map_or_else(Vec::new, |tree| tree.encode());
         if hints == Hints::BrokenTree && !bytes.is_empty() {
-            for number in 0..1 + mix(seed) % 3 {
+            for number in 0..=mix(seed) % 3 {
                 let random = mix(seed ^ mix(number + 1));
                 let place = (random >> 8) as usize % bytes.len();
                 bytes[place] ^= 1 << (random % 8);
