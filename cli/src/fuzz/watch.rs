@@ -84,7 +84,9 @@ impl Shared {
             let (begun, before) = *watched.get_or_insert((since, time()));
             if begun != since {
                 watched = None;
-            } else if since.elapsed() > self.limit && !is_starved(time() - before, self.limit) {
+            } else if since.elapsed() > self.limit
+                && !is_starved(time().saturating_sub(before), self.limit)
+            {
                 self.report(&threads());
             }
         }
