@@ -7,7 +7,7 @@ use std::{
     error::Error,
     sync::mpsc::{self, Sender},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use pleach::{
@@ -59,7 +59,7 @@ enum Invalid {
 }
 
 struct BankNode {
-    subscriber: Sender<(u64, usize)>,
+    subscriber: Sender<usize>,
 }
 
 impl Node for BankNode {
@@ -113,16 +113,17 @@ impl Node for BankNode {
         Ok((done, outcome.changes))
     }
 
-    fn committed(&self, height: u64, done: &usize) {
+    fn committed(&self, _: u64, done: &usize) {
         // Nobody may be listening any more.
-        let _ = self.subscriber.send((height, *done));
+        let _ = self.subscriber.send(*done);
     }
 }
 
 const ACCOUNTS: u32 = 1_000;
+const TRANSFERS: u32 = 2_000;
 
 /// A block of random transfers, as bytes.
-fn block(parent: u32, id: u32, transfers: u32) -> Vec<u8> {
+fn block(parent: u32, id: u32) -> Vec<u8> {
     let mut random = u64::from(id).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut below = |bound: u32| {
         random ^= random << 13;
@@ -130,7 +131,7 @@ fn block(parent: u32, id: u32, transfers: u32) -> Vec<u8> {
         random ^= random << 17;
         (random >> 32) as u32 % bound
     };
-    let transfers = (0..transfers).flat_map(|_| {
+    let transfers = (0..TRANSFERS).flat_map(|_| {
         let from = below(ACCOUNTS);
         [from, (from + 1 + below(ACCOUNTS - 1)) % ACCOUNTS, below(30)]
     });
@@ -149,49 +150,48 @@ fn main() -> Result<(), Box<dyn Error>> {
     let chain = VersionedState::open(MemoryStore::new(genesis))?;
     let executor = ParallelExecutor::new(&Runtime::builder().build()?);
     let (subscriber, commits) = mpsc::channel();
-    let pipeline =
-        Pipeline::builder(BankNode { subscriber }, chain.clone(), 0, executor).build()?;
-    let listener = thread::spawn(move || commits.iter().map(|(_, done)| done).collect::<Vec<_>>());
+    let node = BankNode { subscriber };
+    let pipeline = Pipeline::builder(node, chain.clone(), 0, executor).build()?;
+    let count = |(blocks, all), done| (blocks + 1, all + done);
+    let listener = thread::spawn(move || commits.iter().fold((0, 0), count));
+    let submit = |block| pipeline.submit(block).map_err(|refused| refused.reason);
 
-    let begun = Instant::now();
-    let submit = |parent, id| pipeline.submit(block(parent, id, 2_000));
-    let submitter = || (1..=50).map(|id| submit(id - 1, id)).collect();
-    let tickets: Result<Vec<_>, _> =
-        thread::scope(|scope| scope.spawn(submitter).join()).expect("it does not panic");
-    let last = tickets.map_err(|refused| refused.reason)?.pop();
-    let last = last.expect("there are some");
-    let (height, took) = (last.wait()?.height(), begun.elapsed());
-    println!(
-        "height {height} is final: {:.0} transfers a second",
-        1e5 / took.as_secs_f64()
-    );
+    // One thread hands blocks in, and waits where there is no room for them; this one learns when they are final.
+    let (network, tickets) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(move || (1..=50).try_for_each(|id| network.send(submit(block(id - 1, id)))));
+        for ticket in tickets {
+            ticket?.wait()?;
+        }
+        Ok::<_, Box<dyn Error>>(())
+    })?;
+    println!("height {} is final", chain.height());
 
-    for event in [pipeline.submit(vec![1, 2, 3]), submit(49, 150)] {
-        let ticket = event.map_err(|refused| refused.reason)?;
-        let error = ticket.wait().expect_err("neither has a place in the chain");
+    // Bytes that are no block, and a block that comes too late, fail alone.
+    for ticket in [submit(vec![1, 2, 3]), submit(block(49, 150))] {
+        let error = ticket?.wait().expect_err("neither has a place");
         let reason = Failed::<u32, Invalid>::of(&error).expect("a stage says so");
         println!("stage {}: {reason}", error.stage().unwrap_or("none"));
     }
 
     // The late block takes over, and one that follows it. Who held the state before still reads it.
     let before = chain.latest();
-    for event in [pipeline.revert(49), submit(49, 150), submit(150, 151)] {
-        let ticket = event.map_err(|refused| refused.reason)?;
-        println!("the chain is at height {}", ticket.wait()?.height());
+    let back = pipeline.revert(49).map_err(|refused| refused.reason);
+    for ticket in [back, submit(block(49, 150)), submit(block(150, 151))] {
+        println!("the chain is at height {}", ticket?.wait()?.height());
     }
     assert_eq!(total(&before), total(&chain.latest()));
 
     for stage in &pipeline.stages().snapshot().stages {
         let busy = Duration::from_nanos(stage.work.service.sum());
-        println!(
-            "stage {}: {} handled in {busy:.1?}",
-            stage.name, stage.work.handled
-        );
+        let (name, handled) = (&stage.name, stage.work.handled);
+        println!("stage {name}: {handled} handled in {busy:.1?}");
     }
-    pipeline.drain();
+
+    // What was accepted is finished, and its threads have ended; then nobody is left to tell the listener anything.
+    let summary = pipeline.drain();
     drop(pipeline);
-    let done = listener.join().expect("it does not panic");
-    let (blocks, done) = (done.len(), done.iter().sum::<usize>());
-    println!("{blocks} blocks were committed, with {done} transfers");
+    let (blocks, done) = listener.join().expect("it does not panic");
+    println!("{blocks} blocks were committed, with {done} transfers; {summary:?}");
     Ok(())
 }

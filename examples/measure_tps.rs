@@ -86,8 +86,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let swaps = arguments
         .next()
-        .map_or(Ok(5_000), |number| number.parse())?;
-    let runs = arguments.next().map_or(Ok(9), |number| number.parse())?;
+        .map_or(Ok(2_000), |number| number.parse())?;
+    let runs = arguments.next().map_or(Ok(5), |number| number.parse())?;
     let (swaps, runs): (u32, usize) = (swaps, Ord::max(runs, 1));
 
     let cores = thread::available_parallelism()?;

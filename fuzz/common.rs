@@ -4,7 +4,7 @@ use std::{panic, sync::Once};
 
 use arbitrary::Arbitrary;
 use pleach::{
-    determinism::{Check, Failure, Schedule},
+    determinism::{Check, Failure, PANIC, Schedule},
     testkit::{ProgramVm, TestBlock},
 };
 
@@ -38,7 +38,7 @@ pub fn only_findings() {
         let hook = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
             let text = panic.payload_as_str();
-            if !matches!(text, Some("a program panicked" | "a rule panicked")) {
+            if !matches!(text, Some("a program panicked" | "a rule panicked" | PANIC)) {
                 hook(panic);
             }
         }));

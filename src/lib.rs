@@ -25,6 +25,7 @@ mod cancel;
 pub mod determinism;
 mod error;
 mod execute;
+mod mutant;
 mod outcome;
 mod parallel;
 #[cfg(feature = "pipeline")]

@@ -8,9 +8,12 @@ use std::{
 };
 
 use pleach::{
-    MemoryState, StateView, Stop, Vm, assert_deterministic,
-    determinism::{Blame, Check, Difference, Divergence, Failure, Impurity},
-    testkit::{Program, ProgramVm, Step, TestBlock},
+    MemoryState, StateView, Stop, Strategy, Vm, assert_deterministic,
+    determinism::{
+        Blame, Check, Difference, Divergence, Failure, Hints, Impurity, Kind, PANIC, Point,
+        Schedule, Trouble,
+    },
+    testkit::{Program, ProgramVm, Step, TestBlock, strategies},
 };
 
 /// What it writes depends on more than it should.
@@ -166,4 +169,116 @@ fn blocks_that_end_with_an_error_are_compared_too() {
     programs[20] = Program::new([Step::Panic]);
     let state = MemoryState::new();
     assert_deterministic!(&ProgramVm, &state, &programs, workers([2, 3]), schedules(2));
+}
+
+#[test]
+fn trouble_comes_to_the_serial_outcome_or_to_its_own_error() {
+    for text in ["a program panicked", "a rule panicked", PANIC] {
+        super::silence_panics(text);
+    }
+    for seed in 0..16 {
+        let block = strategies::from_seed(seed);
+        let check = Check::new(&ProgramVm, &block.state).workers([2, 3]);
+        let check = check.schedules(2).seed(seed).troubles(true);
+        assert!(check.plan().any(|schedule| schedule.trouble.is_some()));
+        let check = check.ask_again(false).block(|other| block.configure(other));
+        let checked = check.run(&block.transactions);
+        checked.unwrap_or_else(|failure| panic!("block {seed}: {failure}"));
+    }
+}
+
+/// Says whether it could read, instead of passing an interrupt on.
+struct Shy;
+
+impl Vm for Shy {
+    type Transaction = u8;
+    type Key = u8;
+    type Value = u64;
+    type Output = bool;
+    type Error = Never;
+    type Scratch = ();
+
+    fn execute<S: StateView<u8, u64>>(
+        &self,
+        key: &u8,
+        state: &mut S,
+        (): &mut (),
+    ) -> Result<bool, Stop<Never>> {
+        Ok(state.get(key).is_ok())
+    }
+}
+
+fn under(trouble: Trouble) -> Result<(), Failure> {
+    let state = MemoryState::new();
+    let schedule = Schedule {
+        workers: 2,
+        strategy: Strategy::Optimistic,
+        hints: Hints::Tree,
+        kind: Kind::Threads,
+        seed: 1,
+        trouble: Some(trouble),
+    };
+    let transactions: Vec<u8> = (0..40).collect();
+    Check::new(&Shy, &state).replay(&transactions, schedule)
+}
+
+#[test]
+fn interrupts_that_a_vm_hides_count_in_trouble_too() {
+    super::silence_panics(PANIC);
+    for point in [Point::Read(7), Point::Keys(3), Point::Commit(11)] {
+        for trouble in [
+            Trouble::Stall(point),
+            Trouble::Fail(point),
+            Trouble::Panic(point),
+            Trouble::Cancel(point),
+            Trouble::Recurse(point),
+        ] {
+            under(trouble).unwrap_or_else(|failure| panic!("{trouble:?}: {failure}"));
+        }
+    }
+}
+
+/// Knows how often it was called, which shows when a block is executed within a block.
+struct Counts(AtomicU64);
+
+impl Vm for Counts {
+    type Transaction = u8;
+    type Key = u8;
+    type Value = u64;
+    type Output = u64;
+    type Error = Never;
+    type Scratch = ();
+
+    fn execute<S: StateView<u8, u64>>(
+        &self,
+        key: &u8,
+        state: &mut S,
+        (): &mut (),
+    ) -> Result<u64, Stop<Never>> {
+        state.get(key)?;
+        // Beyond what two serial runs come to.
+        Ok(self.0.fetch_add(1, Ordering::Relaxed).saturating_sub(100))
+    }
+}
+
+#[test]
+fn what_a_block_within_a_block_comes_to_is_compared() {
+    let (vm, state) = (Counts(AtomicU64::new(0)), MemoryState::new());
+    let schedule = Schedule {
+        workers: 1,
+        strategy: Strategy::Serial,
+        hints: Hints::None,
+        kind: Kind::Threads,
+        seed: 1,
+        trouble: Some(Trouble::Recurse(Point::Keys(0))),
+    };
+    let transactions: Vec<u8> = (0..40).collect();
+    let check = Check::new(&vm, &state).ask_again(false);
+    let divergence = diverged(
+        check
+            .replay(&transactions, schedule)
+            .expect_err("it counts"),
+    );
+    let text = divergence.to_string();
+    assert!(text.contains("a block within the block"), "{text}");
 }

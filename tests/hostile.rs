@@ -11,7 +11,8 @@ use std::{
 
 use pleach::{
     AccessSet, Block, Delta, ExecuteError, Executor, MemoryState, OnFailure, Outcome,
-    SerialExecutor, StateView, Stop, Strategy, Trust, Vm,
+    ParallelExecutor, SerialExecutor, StateView, Stop, Strategy, Trust, Vm,
+    testkit::{Program, ProgramVm, Step, TestBlock},
 };
 
 use crate::executor;
@@ -246,5 +247,49 @@ fn what_follows_the_end_of_a_block_is_hardly_executed() {
             let calls = vm.0.load(Ordering::Relaxed);
             assert!(calls < 300, "{on_failure:?} on {workers}: {calls} calls");
         }
+    }
+}
+
+/// Executes a block of its own within each transaction, on the threads that execute this one.
+struct Recursive(ParallelExecutor);
+
+impl Vm for Recursive {
+    type Transaction = u8;
+    type Key = u8;
+    type Value = u64;
+    type Output = u64;
+    type Error = Infallible;
+    type Scratch = ();
+
+    fn execute<S: StateView<u8, u64>>(
+        &self,
+        key: &u8,
+        state: &mut S,
+        (): &mut (),
+    ) -> Result<u64, Stop<Infallible>> {
+        let seen = state.get(key)?.unwrap_or(0);
+        let steps = [Step::Get(0), Step::Add(0, seen % 7 + 1)];
+        let inner = TestBlock {
+            transactions: vec![Program::new(steps); 40],
+            ..TestBlock::default()
+        };
+        let outcome = self.0.execute(inner.to_pleach(&ProgramVm));
+        let changes = outcome.expect("nothing ends it").changes;
+        let sum = changes.get(&0).flatten().copied().unwrap_or(0);
+        state.put(key, seen + sum)?;
+        Ok(sum)
+    }
+}
+
+#[test]
+fn a_vm_that_executes_blocks_itself() {
+    let state: MemoryState<u8, u64> = MemoryState::new();
+    let keys: Vec<u8> = (0..60).map(|number| number % 5).collect();
+    for strategy in [Strategy::Auto, Strategy::Optimistic] {
+        let executor = executor(2, strategy);
+        let vm = Recursive(executor.clone());
+        let expected = show(SerialExecutor::new().execute(Block::new(&vm, &state, &keys)));
+        let found = show(executor.execute(Block::new(&vm, &state, &keys)));
+        assert_eq!(expected, found, "{strategy:?}");
     }
 }

@@ -36,6 +36,12 @@ pub struct Row {
     pub tps: f64,
     /// Transactions a second in the slowest run and in the fastest.
     pub tps_spread: [f64; 2],
+    /// Millions of gas a second, of an Ethereum block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mgas_per_s: Option<f64>,
+    /// How many microseconds a read of the state really took, if it was asked to take any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_us: Option<f64>,
     /// How many times as fast as the plain loop.
     pub speedup: f64,
     /// Processor time of the whole process, in seconds, for each transaction; where the system tells it.
@@ -55,8 +61,8 @@ pub struct Row {
     pub commit_p50_us: Option<f64>,
     /// The same for 99 of 100.
     pub commit_p99_us: Option<f64>,
-    /// No schedule on so many workers is so many times as fast as a serial loop, by the tree of the block: because of its
-    /// longest chain, or of the number of workers.
+    /// No schedule on so many workers is so many times as fast as the plain loop, if each transaction takes what it takes there,
+    /// which is measured: because of the longest chain in the block's tree, or of the number of workers.
     pub bound: Option<f64>,
     /// The speed-up, as a share of that bound.
     pub efficiency: Option<f64>,

@@ -11,7 +11,9 @@ use std::{
 
 use pleach_bench::{
     block_stm::{Access, BlockStm, Blocked, Outcome, Program},
-    payments::{self, Key, Numbers, Payment, work},
+    engines::Native,
+    payments::{Numbers, balances},
+    workloads::{Balances, Payments, Shape, Workload},
 };
 
 const WORKERS: [usize; 4] = [1, 2, 3, 8];
@@ -71,33 +73,19 @@ fn sorted<K: Ord, V, O>(mut outcome: Outcome<K, V, O>) -> Outcome<K, V, O> {
     outcome
 }
 
-/// Payments, with so many rounds of work for each.
-struct Payments {
-    rounds: u32,
-}
-
-impl Program for Payments {
-    type Transaction = Payment;
-    type Key = Key;
-    type Value = u64;
-    type Output = bool;
-
-    fn execute<A: Access<Key, u64>>(
-        &self,
-        payment: &Payment,
-        state: &mut A,
-    ) -> Result<bool, Blocked> {
-        let balance = state.read(&payment.sender)?.unwrap_or_default();
-        let sequence = state.read(&payment.sequence)?.unwrap_or_default();
-        let receiver = state.read(&payment.receiver)?.unwrap_or_default();
-        work(balance, self.rounds);
-        let Some(left) = balance.checked_sub(1) else {
-            return Ok(false);
-        };
-        state.write(payment.sender, left);
-        state.write(payment.sequence, sequence + 1);
-        state.write(payment.receiver, receiver + 1);
-        Ok(true)
+/// So many payments between so many accounts, with so many rounds of work for each.
+fn payments(transactions: usize, accounts: u64, rounds: u32, seed: u64) -> Native<Payments> {
+    let workload = Payments {
+        transactions,
+        accounts,
+        shape: Shape::Uniform,
+        balances: Balances::Values,
+        rounds,
+        seed,
+    };
+    Native {
+        workload,
+        declares: false,
     }
 }
 
@@ -105,12 +93,10 @@ impl Program for Payments {
 fn payments_are_made_as_one_after_another() {
     let engines = engines();
     for accounts in [2, 10, 100, 10_000] {
-        let state: HashMap<_, _> = payments::balances(accounts).collect();
+        let state: HashMap<_, _> = balances(accounts).collect();
         for seed in 0..12 {
-            let program = Payments {
-                rounds: [0, 100][seed as usize % 2],
-            };
-            let block = payments::block(1_000, accounts, seed);
+            let program = payments(1_000, accounts, [0, 100][seed as usize % 2], seed);
+            let block = program.workload.block();
             let expected = serial(&program, &state, &block);
             for (workers, engine) in &engines {
                 let outcome = engine.execute(&program, |key| state.get(key).copied(), &block);
@@ -123,11 +109,11 @@ fn payments_are_made_as_one_after_another() {
 
 #[test]
 fn small_blocks_end_too() {
-    let state: HashMap<_, _> = payments::balances(2).collect();
+    let state: HashMap<_, _> = balances(2).collect();
     for (workers, engine) in engines() {
         for transactions in (0..6).cycle().take(2_000) {
-            let program = Payments { rounds: 0 };
-            let block = payments::block(transactions, 2, 1);
+            let program = payments(transactions, 2, 0, 1);
+            let block = program.workload.block();
             let outcome = engine.execute(&program, |key| state.get(key).copied(), &block);
             let expected = serial(&program, &state, &block);
             let same = sorted(outcome) == expected;

@@ -127,7 +127,10 @@ impl Inputs {
             match files(path) {
                 Ok(files) if files.is_empty() => sources.push(Err(Unreadable::new(
                     path,
-                    &"is a folder without block or chain files (*.json, *.json.gz)",
+                    &format!(
+                        "is a folder without block or chain files (*.json, *.json.gz){}",
+                        inside(path)
+                    ),
                 ))),
                 Ok(files) => {
                     sources.extend(files.into_iter().map(|file| Ok(Source::File(file.into()))));
@@ -152,6 +155,17 @@ impl IntoIterator for Inputs {
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
+    }
+}
+
+/// Where the files may be that a folder does not have: only its own are taken.
+fn inside(folder: &Path) -> String {
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    let with_files = |path: &PathBuf| files(path).is_ok_and(|files| !files.is_empty());
+    match paths.filter(|path| path.is_dir()).find(with_files) {
+        Some(path) => format!("; {} has some", path.display()),
+        None => String::new(),
     }
 }
 

@@ -14,6 +14,11 @@ pub(crate) fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
+/// `time` in microseconds.
+pub(crate) fn microseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
 /// A whole number, its thousands separated.
 pub(crate) fn thousands(number: u64) -> String {
     separate(&number.to_string())

@@ -5,8 +5,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use pleach::{
-    CancelToken, ExecuteErrorKind, Executor, Over, ParallelExecutor, Runtime, SerialExecutor,
-    Strategy,
+    CancelToken, ExecuteErrorKind, Executor, OnFailure, Over, ParallelExecutor, Runtime,
+    SerialExecutor, Strategy,
     testkit::{Declared, Program, ProgramVm, Step, TestBlock, assert_same},
 };
 
@@ -251,6 +251,21 @@ fn optimistic_a_rule_takes_back_what_another_has_seen() {
         .steps
         .extend([Step::Get(1), Step::Get(1)]);
     explore_block(block, Strategy::Optimistic, 2);
+}
+
+#[test]
+fn optimistic_a_failure_ends_the_block() {
+    // Whether the second one has run by then makes no difference.
+    let mut block = block(&[&[Step::Fail], &[Step::Put(1, 1)]], Declared::Nothing);
+    block.on_failure = OnFailure::SkipRest;
+    explore_block(block, Strategy::Optimistic, 2);
+}
+
+#[test]
+fn optimistic_a_chain_that_is_known() {
+    // Who waits has nothing in hand that another waits for.
+    let steps: &[&[Step]] = &[&[Step::Get(1), Step::PutRegister(1)]; 3];
+    explore_block(block(steps, Declared::Guessed(0)), Strategy::Optimistic, 1);
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 #[cfg(feature = "metrics")]
 mod reports {
-    use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+    use metrics::{
+        Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge,
+        describe_histogram, gauge, histogram,
+    };
 
     /// The metrics of one stage, found once.
     pub(crate) struct Reports {
@@ -68,6 +71,7 @@ mod reports {
 
     impl PipelineReports {
         pub(crate) fn new(pipeline: &str) -> Self {
+            describe();
             let labels = [("pipeline", pipeline.to_owned())];
             Self {
                 accepted: counter!("pipeline_events_accepted_total", &labels),
@@ -86,6 +90,55 @@ mod reports {
 
         pub(crate) fn response(&self, nanoseconds: u64) {
             self.response.record(nanoseconds as f64 * 1e-9);
+        }
+    }
+
+    /// Tells exporters what each number is.
+    fn describe() {
+        for (name, what) in [
+            (
+                "stage_events_handled_total",
+                "Events that a stage has handled.",
+            ),
+            (
+                "stage_events_failed_total",
+                "Events that a stage has failed.",
+            ),
+            (
+                "stage_events_withdrawn_total",
+                "Events that were cancelled or had expired when a stage met them.",
+            ),
+            ("stage_panics_total", "Panics of the handlers of a stage."),
+            ("pipeline_events_accepted_total", "Events that were let in."),
+            ("pipeline_events_refused_total", "Events that were refused."),
+        ] {
+            describe_counter!(name, Unit::Count, what);
+        }
+        for (name, unit, what) in [
+            (
+                "stage_waiting_seconds",
+                Unit::Seconds,
+                "How long events have waited before a stage.",
+            ),
+            (
+                "stage_service_seconds",
+                Unit::Seconds,
+                "How long a stage took for each event.",
+            ),
+            ("stage_batch_events", Unit::Count, "Events a batch."),
+            (
+                "pipeline_response_seconds",
+                Unit::Seconds,
+                "From submission to result.",
+            ),
+        ] {
+            describe_histogram!(name, unit, what);
+        }
+        for (name, what) in [
+            ("stage_queue_length", "Events that wait before a stage."),
+            ("stage_concurrency", "Handlers that may run at a time."),
+        ] {
+            describe_gauge!(name, Unit::Count, what);
         }
     }
 }

@@ -53,27 +53,24 @@ impl Timeline {
         out.write_all(b"{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n")?;
         let workers = self.slices.iter().map(|slice| slice.worker).max();
         for worker in 0..=workers.unwrap_or(0) {
+            let thread = thread(worker);
             writeln!(
                 out,
-                r#"{{"ph":"M","pid":1,"tid":{worker},"name":"thread_name","args":{{"name":"worker {worker}"}}}},"#
+                r#"{{"ph":"M","pid":1,"tid":{thread},"name":"thread_name","args":{{"name":"worker {worker}"}}}},"#
             )?;
         }
         for slice in &self.slices {
             let name = json_string(&self.names[slice.stage]);
             let queue = json_string(&format!("queue of {}", self.names[slice.stage]));
-            let Slice {
-                worker,
-                events,
-                left,
-                ..
-            } = slice;
+            let Slice { events, left, .. } = slice;
+            let thread = thread(slice.worker);
             let (begin, length) = (
                 microseconds(slice.begin),
                 microseconds(slice.end - slice.begin),
             );
             writeln!(
                 out,
-                r#"{{"ph":"X","pid":1,"tid":{worker},"ts":{begin},"dur":{length},"name":{name},"cat":"stage","args":{{"events":{events}}}}},"#
+                r#"{{"ph":"X","pid":1,"tid":{thread},"ts":{begin},"dur":{length},"name":{name},"cat":"stage","args":{{"events":{events}}}}},"#
             )?;
             writeln!(
                 out,
@@ -84,6 +81,12 @@ impl Timeline {
         out.write_all(b"\n]}\n")?;
         out.flush()
     }
+}
+
+/// The number of a worker's thread. Perfetto shows nothing of thread 0, which is no program's, and takes the one that has the number
+/// of the process for its main thread.
+fn thread(worker: usize) -> usize {
+    worker + 2
 }
 
 /// With three digits behind the point, and exact.

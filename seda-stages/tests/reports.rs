@@ -135,6 +135,8 @@ fn check_trace(written: &[u8]) -> usize {
     }
     for (row, batches) in &mut rows {
         assert!(named.contains(row), "row {row} has no name");
+        // Perfetto hides thread 0, and calls the one with the number of its process the main thread.
+        assert!(*row > 1, "row {row}");
         batches.sort_by(|a, b| a.partial_cmp(b).unwrap());
         // A worker has one batch at a time. Times have three digits behind the point.
         let overlap = |pair: &[(f64, f64)]| pair[0].1 > pair[1].0 + 1e-3;
@@ -199,6 +201,7 @@ fn an_exporter_sees_the_same_numbers() {
     let text = handle.render();
     let has = |line: &str| assert!(text.contains(line), "{line} in\n{text}");
     has("stage_events_handled_total{pipeline=\"measured\",stage=\"slow\"} 10");
+    has("# HELP stage_waiting_seconds How long events have waited before a stage.");
     has("stage_batch_events_count{pipeline=\"measured\",stage=\"slow\"} 5");
     has("stage_waiting_seconds_count{pipeline=\"measured\",stage=\"slow\"} 10");
     has("stage_queue_length{pipeline=\"measured\",stage=\"slow\"} 0");

@@ -8,11 +8,15 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::Mutex;
+
 use super::{
     attempts::{Attempts, panicked},
     cause::Impurity,
     compare::{Difference, Ran},
-    schedule::{Delayed, Hints, Kind, Schedule, mix},
+    hints::{Hints, Told},
+    schedule::{Kind, Schedule, mix},
+    trouble::{Trouble, Troubled},
 };
 use crate::{
     block::Block,
@@ -23,8 +27,11 @@ use crate::{
     vm::Vm,
 };
 
+/// So many transactions a block within a block has at most.
+const WITHIN: usize = 8;
+
 type Configure<'a, V, S> =
-    dyn for<'b> Fn(Block<'b, V, Delayed<'b, S>>) -> Block<'b, V, Delayed<'b, S>> + 'a;
+    dyn for<'b> Fn(Block<'b, V, Troubled<'b, S>>) -> Block<'b, V, Troubled<'b, S>> + 'a;
 
 /// Executes blocks in many ways and compares what they come to.
 ///
@@ -36,6 +43,7 @@ pub struct Check<'a, V: Vm, S> {
     workers: Vec<usize>,
     strategies: Vec<Strategy>,
     kinds: Vec<Kind>,
+    troubles: bool,
     schedules: u64,
     seed: u64,
     asks_again: bool,
@@ -107,6 +115,7 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
             workers: vec![1, 2, 3, 8],
             strategies: vec![Strategy::Auto, Strategy::Exact, Strategy::Optimistic],
             kinds: Kind::all().to_vec(),
+            troubles: false,
             schedules: 4,
             seed: 0,
             asks_again: true,
@@ -133,6 +142,14 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
     #[must_use]
     pub fn kinds(mut self, kinds: impl IntoIterator<Item = Kind>) -> Self {
         self.kinds = kinds.into_iter().collect();
+        self
+    }
+
+    /// Whether something goes [wrong](Trouble) under every second schedule: reads that take long or fail, panics, blocks that are
+    /// cancelled, blocks within blocks. Default: no.
+    #[must_use]
+    pub fn troubles(mut self, troubles: bool) -> Self {
+        self.troubles = troubles;
         self
     }
 
@@ -170,7 +187,7 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
     #[must_use]
     pub fn block(
         mut self,
-        configure: impl for<'b> Fn(Block<'b, V, Delayed<'b, S>>) -> Block<'b, V, Delayed<'b, S>> + 'a,
+        configure: impl for<'b> Fn(Block<'b, V, Troubled<'b, S>>) -> Block<'b, V, Troubled<'b, S>> + 'a,
     ) -> Self {
         self.configure = Box::new(configure);
         self
@@ -180,17 +197,21 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
     pub fn plan(&self) -> impl Iterator<Item = Schedule> {
         let each = self.workers.iter().filter(|workers| **workers > 0);
         let pairs = each.flat_map(|workers| self.strategies.iter().map(|way| (*workers, *way)));
-        let all = pairs.flat_map(|pair| (0..self.schedules).map(move |number| (pair, number)));
-        all.enumerate()
-            .filter_map(|(place, ((workers, strategy), number))| {
-                Some(Schedule {
-                    workers,
-                    strategy,
-                    hints: [Hints::None, Hints::Right, Hints::Wrong][(number % 3) as usize],
-                    kind: *self.kinds.get(place % self.kinds.len().max(1))?,
-                    seed: mix(self.seed ^ mix(place as u64)),
-                })
+        let all = pairs.flat_map(|pair| (0..self.schedules).map(move |_| pair));
+        all.enumerate().filter_map(|(place, (workers, strategy))| {
+            let seed = mix(self.seed ^ mix(place as u64));
+            let random = mix(!seed);
+            let turn = mix(self.seed).wrapping_add(place as u64);
+            let has_trouble = self.troubles && random & 1 == 1;
+            Some(Schedule {
+                workers,
+                strategy,
+                hints: Hints::ALL[(random >> 8) as usize % Hints::ALL.len()],
+                kind: *self.kinds.get(turn as usize % self.kinds.len().max(1))?,
+                seed,
+                trouble: has_trouble.then(|| Trouble::from_seed(seed)),
             })
+        })
     }
 
     /// Executes a block of these transactions in all ways.
@@ -241,12 +262,7 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
 
     /// What the block comes to, if it always comes to the same on one thread.
     fn serially(&self, transactions: &[V::Transaction]) -> Result<Ran<V>, Failure> {
-        let first = self.ran(transactions, None, |block| {
-            SerialExecutor::new().record(block)
-        });
-        let second = self.ran(transactions, None, |block| {
-            SerialExecutor::new().record(block)
-        });
+        let [first, second] = [0, 1].map(|_| self.serially_in(None, transactions));
         let difference = first.difference(&second);
         let is_asked = self.asks_again || difference.is_some();
         let blamed = is_asked.then(|| self.blame(transactions)).flatten();
@@ -259,6 +275,12 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
         }
     }
 
+    /// What the block comes to on one thread, with that trouble.
+    fn serially_in(&self, trouble: Option<Trouble>, transactions: &[V::Transaction]) -> Ran<V> {
+        let executor = SerialExecutor::new();
+        self.ran(transactions, None, trouble, |block| executor.record(block))
+    }
+
     fn against(
         &self,
         expected: &Ran<V>,
@@ -266,7 +288,14 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
         schedule: Schedule,
     ) -> Result<(), Failure> {
         let found = self.under(schedule, expected, transactions)?;
-        let Some(difference) = expected.difference(&found) else {
+        let difference = match schedule.trouble {
+            Some(trouble) if trouble.is_certain() => {
+                let expected = self.serially_in(Some(trouble), transactions);
+                expected.difference(&found)
+            }
+            _ => expected.difference(&found),
+        };
+        let Some(difference) = difference else {
             return Ok(());
         };
         let blame = self.blame(transactions);
@@ -281,46 +310,74 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
         expected: &Ran<V>,
         transactions: &[V::Transaction],
     ) -> Result<Ran<V>, Failure> {
-        let mut accesses = match (&expected.result, schedule.hints) {
-            (Ok((_, accesses)), Hints::Right | Hints::Wrong) => accesses.clone(),
-            _ => Vec::new(),
-        };
-        if schedule.hints == Hints::Wrong && !accesses.is_empty() {
-            accesses.rotate_left(1);
-        }
+        let accesses = expected.result.as_ref().map_or(&[][..], |(_, sets)| sets);
+        let told = Told::new(schedule.hints, schedule.seed, accesses);
         let workers = NonZeroUsize::new(schedule.workers).unwrap_or(NonZeroUsize::MIN);
         let delays = (schedule.kind == Kind::Threads).then_some(schedule.seed);
         let run = || {
             let runtime = Runtime::builder().workers(workers).build();
             let runtime = runtime.map_err(Failure::Threads)?;
             let executor = ParallelExecutor::new(&runtime).strategy(schedule.strategy);
-            Ok(self.ran(transactions, delays, |block| {
-                executor.record(block.predicted(&accesses))
+            Ok(self.ran(transactions, delays, schedule.trouble, |block| {
+                executor.record(told.tell(block))
             }))
         };
         schedule.kind.run(schedule.seed, run)
     }
 
-    fn ran<E>(&self, transactions: &[V::Transaction], delays: Option<u64>, execute: E) -> Ran<V>
+    fn ran<E>(
+        &self,
+        transactions: &[V::Transaction],
+        delays: Option<u64>,
+        trouble: Option<Trouble>,
+        execute: E,
+    ) -> Ran<V>
     where
-        E: for<'b> FnOnce(Block<'b, V, Delayed<'b, S>>) -> Result<Recording<V>, ExecuteError>,
+        E: for<'b> Fn(Block<'b, V, Troubled<'b, S>>) -> Result<Recording<V>, ExecuteError> + Sync,
     {
-        let state = Delayed::new(self.state, delays);
-        let mut commits = Vec::new();
-        let block = (self.configure)(Block::new(self.vm, &state, transactions));
-        let block = block.on_commit(|index, outcome| commits.push((index, format!("{outcome:?}"))));
-        // A VM's panics are caught before.
-        let result = match catch_unwind(AssertUnwindSafe(|| execute(block))) {
-            Ok(result) => result.map_err(|error| format!("{error:?}")),
-            Err(panic) => Err(panicked(&*panic)),
+        let odd = Mutex::new(None);
+        let (vm, state) = (self.vm, self.state);
+        let recurse = || {
+            let few = &transactions[..transactions.len().min(WITHIN)];
+            let state = Troubled::new(state, None);
+            let expected = SerialExecutor::new().record(Block::new(vm, &state, few));
+            let found = execute(Block::new(vm, &state, few));
+            let [expected, found] =
+                [expected, found].map(|result| Ran::new::<S::Error>(result, None));
+            if let Some(difference) = expected.difference(&found) {
+                let text = format!("a block within the block: {difference}");
+                odd.lock().get_or_insert(text);
+            }
         };
-        Ran { result, commits }
+        let state = Troubled::new(self.state, delays);
+        let state = match trouble {
+            Some(trouble) => state.with(trouble, &recurse),
+            None => state,
+        };
+        let mut commits = Vec::new();
+        let mut block = (self.configure)(Block::new(self.vm, &state, transactions));
+        if let Some(token) = state.cancel() {
+            block = block.cancel(token);
+        }
+        let block = block.on_commit(|index, outcome| {
+            commits.push((index, format!("{outcome:?}")));
+            state.commits(index);
+        });
+        // A VM's panics are caught before.
+        let mut ran = match catch_unwind(AssertUnwindSafe(|| execute(block))) {
+            Ok(result) => Ran::new::<S::Error>(result, trouble),
+            Err(panic) => Ran::failed(panicked(&*panic)),
+        };
+        if let Some(odd) = odd.into_inner() {
+            ran = Ran::failed(odd);
+        }
+        Ran { commits, ..ran }
     }
 
     /// Whether the VM can be seen to do something else when it is asked again.
     fn blame(&self, transactions: &[V::Transaction]) -> Option<(Blame, Difference)> {
         let mut attempts = Attempts::new();
-        let state = Delayed::new(self.state, None);
+        let state = Troubled::new(self.state, None);
         let block = (self.configure)(Block::new(self.vm, &state, transactions));
         // What it comes to was compared before.
         let _ = SerialExecutor::new().run(block, &mut attempts);

@@ -1,10 +1,14 @@
 //! What a way of executing came to, and where two of them differ first.
 
-use std::fmt::{self, Debug};
+use std::{
+    error::Error,
+    fmt::{self, Debug},
+};
 
 use pleach_dtt::AccessSet;
 
-use crate::{execute::Recording, vm::Vm};
+use super::trouble::Trouble;
+use crate::{error::ExecuteError, execute::Recording, vm::Vm};
 
 /// Where two ways of executing a block differ first.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -141,13 +145,42 @@ impl fmt::Display for Difference {
 pub(super) struct Ran<V: Vm> {
     /// Or what the error says; or the panic, which is nobody's but the executor's.
     pub(super) result: Result<Recording<V>, String>,
+    /// Whether it is an error that was to come, or was not.
+    pub(super) is_meant: bool,
     /// What was streamed, in order.
     pub(super) commits: Vec<(usize, String)>,
 }
 
 impl<V: Vm<Output: Debug>> Ran<V> {
+    /// What an executor gave, with that trouble on a state that has errors `E` of its own.
+    pub(super) fn new<E: Error + 'static>(
+        result: Result<Recording<V>, ExecuteError>,
+        trouble: Option<Trouble>,
+    ) -> Self {
+        let error = result.as_ref().err();
+        let may_end = |(trouble, error): (Trouble, _)| trouble.may_end::<E>(error);
+        Self {
+            is_meant: trouble.zip(error).is_some_and(may_end),
+            result: result.map_err(|error| format!("{error:?}")),
+            commits: Vec::new(),
+        }
+    }
+
+    /// One that came to no result.
+    pub(super) fn failed(text: String) -> Self {
+        Self {
+            result: Err(text),
+            is_meant: false,
+            commits: Vec::new(),
+        }
+    }
+
     /// Where another way first comes to something else.
     pub(super) fn difference(&self, other: &Self) -> Option<Difference> {
+        if other.is_meant {
+            // Until then it came to the same.
+            return self.different_commit(other, other.commits.len());
+        }
         let (expected, found) = match (&self.result, &other.result) {
             (Ok(expected), Ok(found)) => (expected, found),
             (expected, found) => {
@@ -189,19 +222,24 @@ impl<V: Vm<Output: Debug>> Ran<V> {
             });
         }
         let places = self.commits.len().max(other.commits.len());
-        let place = (0..places).find(|at| self.commits.get(*at) != other.commits.get(*at));
-        if let Some(place) = place {
-            return Some(Difference::Commit {
-                place,
-                expected: text(self.commits.get(place), "nothing"),
-                found: text(other.commits.get(place), "nothing"),
-            });
+        if let Some(difference) = self.different_commit(other, places) {
+            return Some(difference);
         }
         let transaction = (0..mine.len()).find(|at| mine.get(*at) != theirs.get(*at))?;
         Some(Difference::Accesses {
             transaction,
             expected: text(mine.get(transaction), "nothing"),
             found: text(theirs.get(transaction), "nothing"),
+        })
+    }
+
+    /// The first of so many commits that is not the same.
+    fn different_commit(&self, other: &Self, places: usize) -> Option<Difference> {
+        let place = (0..places).find(|at| self.commits.get(*at) != other.commits.get(*at))?;
+        Some(Difference::Commit {
+            place,
+            expected: text(self.commits.get(place), "nothing"),
+            found: text(other.commits.get(place), "nothing"),
         })
     }
 

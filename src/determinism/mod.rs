@@ -2,7 +2,7 @@
 //!
 //! [`Check`] executes a block serially, asks its VM for each transaction again and again on the same answers, and executes the
 //! block in parallel: with each number of workers and each strategy, under many schedules, with no hints, right ones and wrong
-//! ones. All must come to the same, in outputs, reasons, changes and errors, in what is streamed and in what it is found that
+//! ones, with [trouble](Trouble) if that is [asked for](Check::troubles). All must come to the same, in outputs, reasons, changes and errors, in what is streamed and in what it is found that
 //! transactions touch. If not, the [`Divergence`] says which transaction and which key, both values, and under which
 //! [`Schedule`]; and whether the VM is to [blame](Blame) or the executor.
 //!
@@ -25,12 +25,16 @@ mod attempts;
 mod cause;
 mod check;
 mod compare;
+mod hints;
 mod schedule;
+mod trouble;
 
 pub use cause::Impurity;
 pub use check::{Blame, Check, Divergence, Failure, Report};
 pub use compare::Difference;
-pub use schedule::{Delayed, Hints, Kind, Schedule};
+pub use hints::Hints;
+pub use schedule::{Kind, Schedule};
+pub use trouble::{PANIC, Point, StateError, Trouble, Troubled};
 
 /// Fails the test if the block does not come to the same in all ways.
 ///

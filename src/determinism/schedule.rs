@@ -1,16 +1,9 @@
 //! How a block is executed in one of the many ways, as data.
 
-use std::{
-    fmt,
-    ops::{Bound, ControlFlow},
-    sync::atomic::{AtomicU64, Ordering},
-    thread,
-};
+use std::fmt;
 
-use crate::{
-    parallel::Strategy,
-    state::{RangeSupport, State},
-};
+use super::{hints::Hints, trouble::Trouble};
+use crate::parallel::Strategy;
 
 /// One way of executing a block in parallel.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,21 +21,9 @@ pub struct Schedule {
     pub kind: Kind,
     /// By which numbers.
     pub seed: u64,
-}
-
-/// What the executor is told of the block beforehand.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
-#[non_exhaustive]
-pub enum Hints {
-    /// Nothing.
-    None,
-    /// What each transaction touches when the block is executed serially.
-    Right,
-    /// What the next transaction touches then.
-    Wrong,
+    /// What goes wrong meanwhile, if anything does.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub trouble: Option<Trouble>,
 }
 
 /// Who decides which thread goes on.
@@ -69,11 +50,16 @@ impl fmt::Display for Schedule {
             hints,
             kind,
             seed,
+            trouble,
         } = self;
         write!(
             f,
             "{strategy:?} on {workers} workers, hints {hints:?}, scheduled by {kind:?} {seed}"
-        )
+        )?;
+        match trouble {
+            Some(trouble) => write!(f, ", trouble {trouble:?}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -84,62 +70,6 @@ pub(super) fn mix(seed: u64) -> u64 {
     let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
-}
-
-/// A state whose answers take different times: what [`Check`](super::Check) executes on.
-#[derive(Debug)]
-pub struct Delayed<'a, S> {
-    inner: &'a S,
-    /// Nobody is delayed without one.
-    seed: Option<u64>,
-    reads: AtomicU64,
-}
-
-impl<'a, S> Delayed<'a, S> {
-    pub(super) fn new(inner: &'a S, seed: Option<u64>) -> Self {
-        Self {
-            inner,
-            seed,
-            reads: AtomicU64::new(0),
-        }
-    }
-
-    fn delay(&self) {
-        let Some(seed) = self.seed else {
-            return;
-        };
-        // ORDERING: Relaxed. It only tells reads apart.
-        let read = self.reads.fetch_add(1, Ordering::Relaxed);
-        let number = mix(seed ^ mix(read));
-        match number % 16 {
-            0..2 => thread::yield_now(),
-            2..5 => {
-                for _ in 0..(number >> 8) % 4096 {
-                    std::hint::spin_loop();
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-impl<K, V, S: State<K, V>> State<K, V> for Delayed<'_, S> {
-    type Error = S::Error;
-
-    fn get(&self, key: &K) -> Result<Option<V>, S::Error> {
-        self.delay();
-        self.inner.get(key)
-    }
-
-    fn range(
-        &self,
-        from: Bound<&K>,
-        to: Bound<&K>,
-        visit: &mut dyn FnMut(&K, &V) -> ControlFlow<()>,
-    ) -> Result<RangeSupport, S::Error> {
-        self.delay();
-        self.inner.range(from, to, visit)
-    }
 }
 
 impl Kind {

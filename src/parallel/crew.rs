@@ -9,6 +9,7 @@ use std::{
 
 use super::runtime::Runtime;
 use crate::{
+    mutant::mutant,
     protocol::ready::{Ready, Working},
     sync::{AtomicUsize, Mutex, Ordering, lock},
     times::Spent,
@@ -45,7 +46,7 @@ pub(super) fn run(
             }
             Err(cause) => {
                 lock(&panic).get_or_insert(cause);
-                if !cfg!(mutant = "panic_unnoticed") {
+                if !mutant!("panic_unnoticed") {
                     ready.stop();
                 }
             }

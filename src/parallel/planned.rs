@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     execute::{Fold, Known, Overlay, Recorder},
+    mutant::mutant,
     protocol::{
         ready::{Job, Ready, Working},
         turn::Turn,
@@ -199,7 +200,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, '_, '_, V, S> {
             }
             let job = if let Some(job) = ready.poll(&working) {
                 job
-            } else if self.unsettled > 0 && !cfg!(mutant = "sleep_unsettled") {
+            } else if self.unsettled > 0 && !mutant!("sleep_unsettled") {
                 // Whoever sleeps has left nothing undone: somebody may wait for a commit.
                 self.settle();
                 continue;

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     execute::{Asked, Fold, Known, Recorder, Settled},
+    mutant::mutant,
     protocol::{ready::Ready, versions::Change},
     state::State,
     vm::Vm,
@@ -187,7 +188,7 @@ impl<'a, 'r, V: Vm> Settling<'a, 'r, V> {
         transaction: u32,
         told: &AllTold<V::Value>,
     ) -> bool {
-        if cfg!(mutant = "believe_estimates") || told.is_empty() {
+        if mutant!("believe_estimates") || told.is_empty() {
             return true;
         }
         let (chunk, local) = shared.plan.chunk(transaction);
@@ -245,7 +246,7 @@ impl<'a, 'r, V: Vm> Settling<'a, 'r, V> {
             .iter()
             .zip(&chunk.values[chunk.range(local)])
         {
-            if chunk.is_seen(planned) && !cfg!(mutant = "leave_no_sum") {
+            if chunk.is_seen(planned) && !mutant!("leave_no_sum") {
                 let value = self.running[chunk.link(planned).number as usize].clone();
                 // SAFETY: A transaction leaves nothing for its free accesses; it is committed once, and those who look at
                 // the value wait for that.

@@ -28,6 +28,7 @@ pub struct Builder<N: Node, S> {
     node: N,
     state: VersionedState<N::Key, N::Value, S>,
     latest: N::Id,
+    ancestors: Vec<N::Id>,
     executor: ParallelExecutor,
     kept: u64,
     queue: usize,
@@ -50,6 +51,7 @@ impl<N: Node, S> Pipeline<N, S> {
             node,
             state,
             latest,
+            ancestors: Vec::new(),
             executor,
             kept: 64,
             queue: 16,
@@ -67,6 +69,14 @@ where
     N: Node,
     S: Store<N::Key, N::Value> + Sync + 'static,
 {
+    /// The names of the blocks before the latest, that one's parent first, for a node that goes on with a chain from before: so that
+    /// it can [go back](Pipeline::revert) to these too. Those of heights that the state no longer has are not needed, and make no
+    /// difference. Default: none, so what was there before the pipeline is [unknown](super::Failed::Unknown) to it.
+    pub fn ancestors(mut self, names: impl IntoIterator<Item = N::Id>) -> Self {
+        self.ancestors = names.into_iter().collect();
+        self
+    }
+
     /// How many heights stay in memory above what the store holds: so far back can the chain go. Default: 64.
     pub fn kept(mut self, heights: u64) -> Self {
         self.kept = heights;
@@ -138,7 +148,9 @@ where
                 None => Ok(Fetched::cold(event)),
             })
         };
-        let names = Arc::new(Mutex::new(Names::new(self.latest)));
+        let before = self.kept.min(state.height() - state.first_height());
+        let before = self.ancestors.into_iter().take(before as usize);
+        let names = Arc::new(Mutex::new(Names::new(self.latest, before)));
         let execute = {
             let (node, state, cancel) = (Arc::clone(&node), state.clone(), cancel.clone());
             let (executor, kept) = (self.executor, self.kept);

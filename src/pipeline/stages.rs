@@ -67,8 +67,13 @@ pub(super) fn prefetch<N: Node, S: Store<N::Key, N::Value> + Sync>(
 pub(super) struct Names<Id>(VecDeque<Id>);
 
 impl<Id: Clone + PartialEq> Names<Id> {
-    pub(super) fn new(latest: Id) -> Self {
-        Self([latest].into())
+    /// `before` begins with the parent of the latest.
+    pub(super) fn new(latest: Id, before: impl IntoIterator<Item = Id>) -> Self {
+        let mut names = VecDeque::from([latest]);
+        for name in before {
+            names.push_front(name);
+        }
+        Self(names)
     }
 
     fn latest(&self) -> &Id {

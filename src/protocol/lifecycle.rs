@@ -13,7 +13,10 @@
 //! A word holds the phase and the number of the attempt, so that what was said of one attempt is not held against the next.
 //! Whoever a transaction belongs to has what its last attempt has left, too.
 
-use crate::sync::{AtomicU32, Mutex, Ordering, UnsafeCell, invariant, lock};
+use crate::{
+    mutant::mutant,
+    sync::{AtomicU32, Mutex, Ordering, UnsafeCell, invariant, lock},
+};
 
 /// Who waits for a transaction, and how long.
 type Waiting = Mutex<Vec<(u32, Until)>>;
@@ -79,6 +82,13 @@ impl Word {
 
     fn is_waited_for(self) -> bool {
         self.0 & Self::WAITED_FOR != 0
+    }
+
+    fn is_over(self, until: Until) -> bool {
+        match until {
+            Until::Done => matches!(self.phase(), Phase::Done | Phase::Settled),
+            Until::Settled => self.phase() == Phase::Settled,
+        }
     }
 
     /// The same in another phase.
@@ -200,7 +210,7 @@ impl<T: Default> Lifecycle<T> {
     pub fn begin(&self, transaction: u32) -> Option<(u32, T)> {
         let slot = self.slot(transaction);
         let before = slot.change(|word| {
-            let is_ready = word.phase() == Phase::Ready || cfg!(mutant = "begin_anything");
+            let is_ready = word.phase() == Phase::Ready || mutant!("begin_anything");
             is_ready.then(|| Word(word.0 + 16).to(Phase::Running))
         })?;
         // SAFETY: It was ready, and this thread alone has made it running.
@@ -221,7 +231,7 @@ impl<T: Default> Lifecycle<T> {
         // SAFETY: It runs on this thread.
         unsafe { slot.leave(kept) };
         let before = slot.change(|word| {
-            let is_deceived = word.phase() == Phase::Deceived && !cfg!(mutant = "finish_deceived");
+            let is_deceived = word.phase() == Phase::Deceived && !mutant!("finish_deceived");
             Some(if is_deceived {
                 Word(word.0 + 16).to(Phase::Running)
             } else {
@@ -230,7 +240,7 @@ impl<T: Default> Lifecycle<T> {
             })
         });
         let before = before.expect("there is always a next word");
-        if before.phase() == Phase::Deceived && !cfg!(mutant = "finish_deceived") {
+        if before.phase() == Phase::Deceived && !mutant!("finish_deceived") {
             // SAFETY: It still runs on this thread.
             return Finished::Again(before.attempt() + 1, unsafe { slot.take() });
         }
@@ -245,7 +255,7 @@ impl<T: Default> Lifecycle<T> {
         // SAFETY: It runs on this thread.
         unsafe { slot.leave(kept) };
         let give_up = || slot.change(|word| Some(word.to(Phase::Waiting)));
-        if !cfg!(mutant = "wait_late") {
+        if !mutant!("wait_late") {
             give_up();
         }
         // It waits already: who wakes it from now on finds it so.
@@ -253,14 +263,10 @@ impl<T: Default> Lifecycle<T> {
         let mut waiting = lock(&self.waiting[on as usize]);
         // ORDERING: AcqRel, as all changes of the word: if the other one is over, what it left is seen.
         let word = Word(other.word.fetch_or(Word::WAITED_FOR, Ordering::AcqRel));
-        let is_over = match until {
-            Until::Done => matches!(word.phase(), Phase::Done | Phase::Settled),
-            Until::Settled => word.phase() == Phase::Settled,
-        };
-        if !is_over || cfg!(mutant = "wait_for_the_past") {
+        if !word.is_over(until) || mutant!("wait_for_the_past") {
             waiting.push((transaction, until));
             drop(waiting);
-            if cfg!(mutant = "wait_late") {
+            if mutant!("wait_late") {
                 give_up();
             }
             return true;
@@ -268,6 +274,12 @@ impl<T: Default> Lifecycle<T> {
         drop(waiting);
         slot.step(Phase::Waiting, Phase::Ready);
         false
+    }
+
+    /// Whether nobody has to wait for a transaction any more. A hint.
+    pub(crate) fn is_over(&self, transaction: u32, until: Until) -> bool {
+        // ORDERING: Relaxed. Who wants to see what it left asks again.
+        Word(self.slot(transaction).word.load(Ordering::Relaxed)).is_over(until)
     }
 
     /// Wakes those who have waited for a transaction until it is `over` so far, by what its word said before that.
@@ -292,20 +304,21 @@ impl<T: Default> Lifecycle<T> {
     pub fn deceive(&self, transaction: u32, attempt: u32) -> Option<T> {
         let slot = self.slot(transaction);
         let before = slot.change(|word| {
-            if word.attempt() != attempt && !cfg!(mutant = "blame_any_attempt") {
+            if word.attempt() != attempt && !mutant!("blame_any_attempt") {
                 return None;
             }
             match word.phase() {
-                Phase::Running if !cfg!(mutant = "recall_running") => {
-                    Some(word.to(Phase::Deceived))
-                }
+                Phase::Running if !mutant!("recall_running") => Some(word.to(Phase::Deceived)),
                 Phase::Running | Phase::Done => Some(word.to(Phase::Recalled)),
                 _ => None,
             }
         })?;
+        invariant!(
+            before.attempt() == attempt,
+            "what was said of one attempt is held against another"
+        );
         // SAFETY: It was done, so nobody's, and this thread alone has recalled it.
-        (before.phase() == Phase::Done || cfg!(mutant = "recall_running"))
-            .then(|| unsafe { slot.take() })
+        (before.phase() == Phase::Done || mutant!("recall_running")).then(|| unsafe { slot.take() })
     }
 
     /// Makes a transaction ready that the caller has recalled.
@@ -321,7 +334,7 @@ impl<T: Default> Lifecycle<T> {
     pub fn take(&self, transaction: u32) -> Option<Taken<T>> {
         let slot = self.slot(transaction);
         let before = slot.change(|word| {
-            let is_done = word.phase() == Phase::Done || cfg!(mutant = "take_unfinished");
+            let is_done = word.phase() == Phase::Done || mutant!("take_unfinished");
             is_done.then(|| Word(word.to(Phase::Settled).0 & !Word::WAITED_FOR))
         })?;
         Some(Taken {

@@ -5,7 +5,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use crate::sync::{Arc, AtomicUsize, Builder, Condvar, JoinHandle, Mutex, Ordering, lock, wait};
+use crate::{
+    mutant::mutant,
+    sync::{Arc, AtomicUsize, Builder, Condvar, JoinHandle, Mutex, Ordering, lock, wait},
+};
 
 /// How often a thread looks out for a job, awake, when it was told to expect one: about as long as it takes to wake up. And how
 /// often when it has just finished one. In models, sleeping at once is the harder case.
@@ -163,7 +166,7 @@ impl Pool {
         let mut state = lock(&self.shared.state);
         // Who has not begun need not.
         state.places = 0;
-        while state.running > 0 && !cfg!(mutant = "no_wait_for_helpers") {
+        while state.running > 0 && !mutant!("no_wait_for_helpers") {
             state = wait(&self.shared.finished, state);
         }
         state.job = None;

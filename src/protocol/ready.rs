@@ -9,7 +9,10 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use crossbeam_utils::CachePadded;
 
-use crate::sync::{AtomicUsize, Condvar, Mutex, Ordering, lock, wait};
+use crate::{
+    mutant::mutant,
+    sync::{AtomicUsize, Condvar, Mutex, Ordering, lock, wait},
+};
 
 /// The work of one block.
 #[derive(Debug)]
@@ -133,7 +136,7 @@ impl Ready {
             if state.active == 0 {
                 // Whoever sleeps has found no task; nobody is left who could offer anything.
                 state.over = true;
-                if !cfg!(mutant = "silent_end") {
+                if !mutant!("silent_end") {
                     self.changed.notify_all();
                 }
                 return None;
@@ -144,7 +147,7 @@ impl Ready {
             state = wait(&self.changed, state);
             self.wanting.fetch_sub(1, Ordering::Relaxed);
             state.idle -= 1;
-            if !cfg!(mutant = "wake_uncounted") {
+            if !mutant!("wake_uncounted") {
                 state.active += 1;
             }
         }
@@ -194,7 +197,7 @@ impl Ready {
         self.offers.store(state.offered.len(), Ordering::Relaxed);
         let wake = state.idle.min(transactions.len());
         drop(state);
-        if !cfg!(mutant = "silent_offer") {
+        if !mutant!("silent_offer") {
             for _ in 0..wake {
                 self.changed.notify_one();
             }

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::sync::{AtomicU32, Mutex, Ordering, UnsafeCell, invariant, lock};
+use crate::{
+    mutant::mutant,
+    sync::{AtomicU32, Mutex, Ordering, UnsafeCell, invariant, lock},
+};
 
 /// A report for each of so many pieces of work.
 #[derive(Debug)]
@@ -109,7 +112,7 @@ impl<T> Reports<T> {
         // ORDERING: Acquire, see `set`. It is one order of steps on the word: either this comes first, and whoever ends the wait
         // finds the bit, or that comes first, and is found here.
         let before = self.words[number as usize].fetch_or(until.is_waited_for(), Ordering::Acquire);
-        if before & until.is_over() != 0 && !cfg!(mutant = "wait_for_the_left") {
+        if before & until.is_over() != 0 && !mutant!("wait_for_the_left") {
             return false;
         }
         waiting.entry((number, until)).or_default().push(who);

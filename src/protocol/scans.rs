@@ -14,7 +14,10 @@ use std::{
 use crossbeam_utils::CachePadded;
 
 use super::versions::Reader;
-use crate::sync::{Mutex, lock};
+use crate::{
+    mutant::mutant,
+    sync::{Mutex, lock},
+};
 
 /// The scans of a block, and the keys that it writes.
 #[derive(Debug)]
@@ -75,7 +78,7 @@ impl<K: Ord + Clone> Scans<K> {
     {
         {
             let mut notes = lock(&self.notes[worker]);
-            if !notes.is_scanned || cfg!(mutant = "silent_phantom") {
+            if !notes.is_scanned || mutant!("silent_phantom") {
                 notes.written.extend_from_slice(numbers);
                 return;
             }
@@ -122,7 +125,7 @@ impl<K: Ord + Clone> Scans<K> {
             notes.is_scanned = true;
             let written = std::mem::take(&mut notes.written);
             drop(notes);
-            if cfg!(mutant = "gather_apart") {
+            if mutant!("gather_apart") {
                 drop(state);
                 state = lock(&self.state);
             }

@@ -2,7 +2,10 @@
 
 use crossbeam_utils::CachePadded;
 
-use crate::sync::{AtomicUsize, Ordering, UnsafeCell};
+use crate::{
+    mutant::mutant,
+    sync::{AtomicUsize, Ordering, UnsafeCell},
+};
 
 /// ORDERING: see `Turn::take`. Weaker, who has the turn would not see why another one called: model `turn` fails on this
 /// mutant.
@@ -46,7 +49,7 @@ impl<T> Turn<T> {
             // SAFETY: The counter went from zero to one by this thread's call, and goes back to zero by this thread alone: in
             // between, all other callers return at once.
             self.value.with_mut(|value| act(unsafe { &mut *value }));
-            if cfg!(mutant = "no_second_look") {
+            if mutant!("no_second_look") {
                 // ORDERING: Release, as below.
                 self.calls.store(0, Ordering::Release);
                 return;

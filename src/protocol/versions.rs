@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 use super::lifecycle::Until;
 use crate::{
     execute::{Known, number},
+    mutant::mutant,
     value::{Delta, Value},
 };
 pub(crate) use question::together;
@@ -297,7 +298,7 @@ impl<V: Value> Versions<V> {
 
     /// The readers after `transaction`, up to the next one that puts a value: versions from `rest` on are later ones.
     fn affected(&self, transaction: u32, rest: usize) -> std::ops::Range<usize> {
-        if cfg!(mutant = "no_invalidation") {
+        if mutant!("no_invalidation") {
             return 0..0;
         }
         let last = match self.readers.last() {
@@ -355,7 +356,7 @@ impl<V: Value> Versions<V> {
     /// The same for a transaction that was not executed yet, and will probably add this.
     pub fn forecast(&mut self, transaction: u32, delta: Delta<V::Amount>) {
         let last = self.readers.last().map(|reader| reader.transaction);
-        if last.is_some_and(|last| last > transaction) && !cfg!(mutant = "late_forecast") {
+        if last.is_some_and(|last| last > transaction) && !mutant!("late_forecast") {
             // They have not seen it. If it comes as it was forecast they would not be named.
             return self.guess(transaction, true);
         }

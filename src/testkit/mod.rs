@@ -5,7 +5,7 @@
 //! | [`ProgramVm`] | a VM whose transactions are small programs that use all of [`StateView`](crate::StateView) |
 //! | [`reference`](mod@reference) | the meaning of a block, once more, as a model too simple to be wrong |
 //! | [`strategies`] | blocks for proptest, from uncontended to one hot key |
-//! | [`shrink`] | makes a block that shows something as small as it can be |
+//! | [`shrink`] | makes a block that shows something as small as it can be; [`Shrinking`] does so with anything |
 //! | [`faults`] | states that fail, and VMs that misbehave |
 //! | [`histories`] | what a [`Store`](crate::Store) must do, for stores of your own (feature `versioned`) |
 //!
@@ -33,5 +33,5 @@ pub mod strategies;
 mod test_block;
 
 pub use program::{Declared, Program, ProgramError, ProgramVm, Seen, Step};
-pub use shrink::shrink;
+pub use shrink::{Shrinking, shrink};
 pub use test_block::{TestBlock, assert_same};

@@ -1,6 +1,6 @@
 //! Makes blocks small.
 
-use super::{Declared, Program, Step, TestBlock};
+use super::{Declared, Step, TestBlock};
 use crate::{
     rule::{OnFailure, OnUndeclared},
     state::MemoryState,
@@ -26,27 +26,45 @@ use crate::{
 /// assert_eq!(steps, 2);
 /// ```
 pub fn shrink(block: &TestBlock, most: usize, shows: impl FnMut(&TestBlock) -> bool) -> TestBlock {
-    let mut shrinking = Shrinking {
-        best: block.clone(),
-        left: most,
-        shows,
-    };
-    while shrinking.pass() {}
-    shrinking.best
+    let mut blocks = Blocks(Shrinking::new(block.clone(), most, shows));
+    while blocks.pass() {}
+    blocks.0.into_best()
 }
 
-struct Shrinking<F> {
-    best: TestBlock,
+/// Makes something smaller, change by change, as long as it still shows what it is to show.
+#[derive(Debug)]
+pub struct Shrinking<T, F> {
+    best: T,
     left: usize,
     shows: F,
 }
 
-impl<F: FnMut(&TestBlock) -> bool> Shrinking<F> {
-    /// Keeps what was changed if it still shows what it is to show.
-    fn keep(&mut self, change: impl FnOnce(&mut TestBlock)) -> bool {
+impl<T: Clone + PartialEq, F: FnMut(&T) -> bool> Shrinking<T, F> {
+    /// Begins with this. It will be asked whether it `shows` anything at most `most` times.
+    pub fn new(whole: T, most: usize, shows: F) -> Self {
+        Self {
+            best: whole,
+            left: most,
+            shows,
+        }
+    }
+
+    /// The smallest so far.
+    pub fn best(&self) -> &T {
+        &self.best
+    }
+
+    /// The smallest.
+    pub fn into_best(self) -> T {
+        self.best
+    }
+
+    /// Keeps what was changed, if anything was, and if it still shows what it is to show. Changes have to go one way: whoever tries
+    /// all of them as long as any is kept comes to an end.
+    pub fn keep(&mut self, change: impl FnOnce(&mut T)) -> bool {
         let mut changed = self.best.clone();
         change(&mut changed);
-        if self.left == 0 || size(&changed) >= size(&self.best) {
+        if self.left == 0 || changed == self.best {
             return false;
         }
         self.left -= 1;
@@ -57,14 +75,47 @@ impl<F: FnMut(&TestBlock) -> bool> Shrinking<F> {
         shows
     }
 
+    /// Leaves out what a list can do without: half of it at once at first, and single elements in the end. Whether any were.
+    pub fn leave_out<E>(&mut self, list: impl Fn(&mut T) -> &mut Vec<E>) -> bool {
+        let mut helped = false;
+        let mut left = list(&mut self.best).len();
+        let mut length = left.div_ceil(2);
+        while length > 0 {
+            let mut from = 0;
+            while from < left {
+                let to = left.min(from + length);
+                if self.keep(|whole| drop(list(whole).drain(from..to))) {
+                    helped = true;
+                    left = list(&mut self.best).len();
+                } else {
+                    from += length;
+                }
+            }
+            length /= 2;
+        }
+        helped
+    }
+}
+
+struct Blocks<F>(Shrinking<TestBlock, F>);
+
+impl<F: FnMut(&TestBlock) -> bool> Blocks<F> {
+    fn best(&self) -> &TestBlock {
+        self.0.best()
+    }
+
+    fn keep(&mut self, change: impl FnOnce(&mut TestBlock)) -> bool {
+        self.0.keep(change)
+    }
+
     /// Tries everything once; whether anything helped.
     fn pass(&mut self) -> bool {
-        let mut helped = self.transactions();
-        for index in 0..self.best.transactions.len() {
+        let mut helped = self.0.leave_out(|block| &mut block.transactions);
+        for index in 0..self.best().transactions.len() {
             helped |= self.program(index);
         }
         helped |= self.keep(|block| block.state = MemoryState::new());
-        let keys: Vec<u8> = self.best.state.iter().map(|(key, _)| *key).collect();
+        let keys: Vec<u8> = self.best().state.iter().map(|(key, _)| *key).collect();
         for key in keys {
             helped |= self.keep(|block| {
                 block.state.remove(&key);
@@ -76,39 +127,18 @@ impl<F: FnMut(&TestBlock) -> bool> Shrinking<F> {
         helped | self.keep(|block| block.on_undeclared = OnUndeclared::default())
     }
 
-    /// Leaves transactions out.
-    fn transactions(&mut self) -> bool {
-        let mut helped = false;
-        let mut length = self.best.transactions.len().div_ceil(2);
-        while length > 0 {
-            let mut from = 0;
-            while from < self.best.transactions.len() {
-                let to = self.best.transactions.len().min(from + length);
-                if self.keep(|block| {
-                    block.transactions.drain(from..to);
-                }) {
-                    helped = true;
-                } else {
-                    from += length;
-                }
-            }
-            length /= 2;
-        }
-        helped
-    }
-
     fn program(&mut self, index: usize) -> bool {
         let mut helped = self.keep(|block| block.transactions[index].declared = Declared::Nothing);
         helped |= self.keep(|block| block.transactions[index].steps.clear());
         let mut step = 0;
-        while step < self.best.transactions[index].steps.len() {
+        while step < self.best().transactions[index].steps.len() {
             if self.keep(|block| {
                 block.transactions[index].steps.remove(step);
             }) {
                 helped = true;
                 continue;
             }
-            if let Some(simpler) = simpler(&self.best.transactions[index].steps[step]) {
+            if let Some(simpler) = simpler(&self.best().transactions[index].steps[step]) {
                 helped |= self.keep(|block| block.transactions[index].steps[step] = simpler);
             }
             step += 1;
@@ -128,28 +158,4 @@ fn simpler(step: &Step) -> Option<Step> {
         Step::FailIfMultiple(_) => Step::Fail,
         _ => return None,
     })
-}
-
-/// What is to become less with every change.
-fn size(block: &TestBlock) -> u64 {
-    let number = |number: u64| u64::from(number > 1);
-    let step = |step: &Step| match *step {
-        Step::Put(_, amount)
-        | Step::Add(_, amount)
-        | Step::Subtract(_, amount)
-        | Step::AtLeast(_, amount) => 8 + number(amount),
-        Step::AddWithin(..) | Step::Scan(..) => 11,
-        Step::FailIfMultiple(_) => 9,
-        _ => 8,
-    };
-    let program = |program: &Program| {
-        let declared = u64::from(program.declared != Declared::Nothing);
-        16 + declared + program.steps.iter().map(step).sum::<u64>()
-    };
-    let programs: u64 = block.transactions.iter().map(program).sum();
-    let options = u64::from(block.limit.is_some())
-        + u64::from(block.rule_panics.is_some())
-        + u64::from(block.on_failure != OnFailure::default())
-        + u64::from(block.on_undeclared != OnUndeclared::default());
-    programs + options + block.state.len() as u64
 }

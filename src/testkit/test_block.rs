@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// A block of [`Program`]s: all that decides its outcome, in one value that can be printed and shrunk.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct TestBlock {

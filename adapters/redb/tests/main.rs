@@ -1,5 +1,7 @@
 //! The histories of the testkit on a file, and files that are not what they should be.
 
+mod restart;
+
 use std::{error::Error, fs};
 
 use pleach::{

@@ -14,11 +14,15 @@ mod overload;
 mod runs;
 mod store;
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{
+    fmt::{self, Display},
+    num::NonZeroUsize,
+    time::Duration,
+};
 
 use pleach::pipeline::seda_stages::{BuildError, ResponseTargetError};
 
-use crate::stopwatch::Run;
+use crate::{latency::Latency, stopwatch::Run};
 pub use node::NodeError;
 pub use overload::overload;
 pub use runs::measure;
@@ -42,6 +46,23 @@ pub struct Case {
     pub workers: NonZeroUsize,
 }
 
+impl Case {
+    /// How long a read really takes where there is nothing else to do, if it takes any time.
+    #[must_use]
+    pub fn read(&self) -> Option<Duration> {
+        Latency(self.latency).measure()
+    }
+}
+
+/// Who is told how far it is, and says whether it is to go on.
+pub trait Watch {
+    /// A run begins.
+    fn begins(&self, run: &str);
+
+    /// It has come to another block. If not, it ends, without a result.
+    fn goes_on(&self) -> bool;
+}
+
 /// How blocks are executed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum How {
@@ -49,6 +70,15 @@ pub enum How {
     OneByOne,
     /// Several at a time.
     Pipeline,
+}
+
+impl Display for How {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OneByOne => "block by block",
+            Self::Pipeline => "pipeline",
+        })
+    }
 }
 
 /// What a chain took.

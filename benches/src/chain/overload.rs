@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use pleach::{CancelToken, Pipeline, pipeline::seda_stages::ResponseTarget};
+use pleach::{Pipeline, pipeline::seda_stages::ResponseTarget};
 
 use super::{
-    Case, Chain, Failure, How, Overload,
+    Case, Chain, Failure, How, Overload, Watch,
     node::put_place,
     runs::{Arrival, KEPT, QUEUE, Stand, chain, come, made, together},
 };
@@ -14,7 +14,7 @@ use crate::stopwatch::{Run, median};
 /// In turns, so often: a pipeline executes the chain as fast as it goes, and is offered so many `times` as much for this long, with
 /// an admission controller that is given `target`: 99 in 100 blocks are to take no longer.
 ///
-/// Blocks that are refused are lost, and the next one that is accepted follows the last one that was. Nothing if it is cancelled.
+/// Blocks that are refused are lost, and the next one that is accepted follows the last one that was. Nothing if it is not to go on.
 ///
 /// # Errors
 ///
@@ -25,20 +25,20 @@ pub fn overload(
     times: f64,
     time: Duration,
     target: Duration,
-    cancel: &CancelToken,
-    mut step: impl FnMut(),
+    watch: &dyn Watch,
 ) -> Result<Option<Overload>, Failure> {
     let mut stand = Stand::new(case)?;
     let (mut turns, mut refused) = (Vec::new(), 0);
     for _ in 0..repeat {
-        let best = stand.run(How::Pipeline, Arrival::AtOnce)?.speed();
-        let (accepted, lost) = turn(&stand, best * times, time, target, cancel)?;
+        let Some(best) = stand.run(How::Pipeline, Arrival::AtOnce, watch)? else {
+            return Ok(None);
+        };
+        let best = best.speed();
+        let Some((accepted, lost)) = turn(&stand, best * times, time, target, watch)? else {
+            return Ok(None);
+        };
         turns.push((best, accepted));
         refused += lost;
-        step();
-        if cancel.is_cancelled() {
-            return Ok(None);
-        }
     }
     let shares = turns.iter().map(|(best, chain)| chain.speed() / best);
     let (share, best) = (median(shares), median(turns.iter().map(|(best, _)| *best)));
@@ -60,8 +60,9 @@ fn turn(
     offered: f64,
     time: Duration,
     target: Duration,
-    cancel: &CancelToken,
-) -> Result<(Chain, usize), Failure> {
+    watch: &dyn Watch,
+) -> Result<Option<(Chain, usize)>, Failure> {
+    watch.begins(&format!("pipeline, {offered:.0} blocks/s"));
     let (node, state, finished) = stand.node();
     let pipeline = Pipeline::builder(node, state, 0, stand.executor.clone())
         .kept(KEPT)
@@ -78,8 +79,8 @@ fn turn(
         let moments = (0..).map(|turn| gap * turn);
         for at in moments.take_while(|at| *at < time) {
             let at = come(begin, Some(&at));
-            let Some(block) = blocks.next().filter(|_| !cancel.is_cancelled()) else {
-                break;
+            let Some(block) = blocks.next().filter(|_| watch.goes_on()) else {
+                return Ok(None);
             };
             let mut block = block.clone();
             put_place(&mut block, tickets.len() as u64 + 1);
@@ -94,9 +95,8 @@ fn turn(
         for ticket in tickets {
             made(ticket)?;
         }
-        Ok::<_, Failure>((arrivals, refused))
+        Ok::<_, Failure>(Some((arrivals, refused)))
     });
-    let (arrivals, refused) = ran?;
     drop(pipeline);
-    Ok((chain(&arrivals, &finished.lock(), run), refused))
+    Ok(ran?.map(|(arrivals, refused)| (chain(&arrivals, &finished.lock(), run), refused)))
 }

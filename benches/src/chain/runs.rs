@@ -8,18 +8,18 @@ use std::{
 
 use parking_lot::Mutex;
 use pleach::{
-    CancelToken, ParallelExecutor, Pipeline, Runtime, State, Strategy, VersionedState,
-    pipeline::BlockTicket,
+    ParallelExecutor, Pipeline, Runtime, Strategy, VersionedState, pipeline::BlockTicket,
 };
 
 use super::{
-    Case, Chain, Failure, How, Measured,
+    Case, Chain, Failure, How, Measured, Watch,
     node::{PaymentsNode, put_place, write},
     one_by_one::OneByOne,
     store::Slow,
 };
 use crate::{
     engines::Native,
+    latency::Latency,
     payments::{Key, Numbers, balances},
     stopwatch::Run,
     workloads::{Balances, Payments, Shape},
@@ -34,6 +34,8 @@ const LOAD: f64 = 0.8;
 
 pub(super) type Accounts = VersionedState<Key, u64, Slow>;
 pub(super) type Finished = Arc<Mutex<Vec<Instant>>>;
+
+const WAYS: [How; 2] = [How::OneByOne, How::Pipeline];
 
 /// When blocks come.
 #[derive(Clone, Copy)]
@@ -62,7 +64,7 @@ struct Ran {
     run: Run,
 }
 
-/// Measures both ways in turns, so often, and compares what they come to. Nothing if it is cancelled.
+/// Measures both ways in turns, so often, and compares what they come to. Nothing if it is not to go on.
 ///
 /// # Errors
 ///
@@ -70,35 +72,19 @@ struct Ran {
 pub fn measure(
     case: Case,
     repeat: usize,
-    cancel: &CancelToken,
-    mut step: impl FnMut(),
+    watch: &dyn Watch,
 ) -> Result<Option<[Measured; 2]>, Failure> {
     let mut stand = Stand::new(case)?;
-    let ways = [How::OneByOne, How::Pipeline];
-    let mut fast = [Vec::new(), Vec::new()];
-    for _ in 0..repeat {
-        for (how, chains) in ways.into_iter().zip(&mut fast) {
-            if cancel.is_cancelled() {
-                return Ok(None);
-            }
-            chains.push(stand.run(how, Arrival::AtOnce)?);
-            step();
-        }
-    }
+    let Some(fast) = stand.both(repeat, Arrival::AtOnce, watch)? else {
+        return Ok(None);
+    };
     let [one_by_one, pipeline] = fast.map(middle);
     let load = LOAD * one_by_one.speed();
-    let mut loaded = [Vec::new(), Vec::new()];
-    for _ in 0..repeat {
-        for (how, chains) in ways.into_iter().zip(&mut loaded) {
-            if cancel.is_cancelled() {
-                return Ok(None);
-            }
-            chains.push(stand.run(how, Arrival::Random(load))?);
-            step();
-        }
-    }
+    let Some(loaded) = stand.both(repeat, Arrival::Random(load), watch)? else {
+        return Ok(None);
+    };
     let mut loaded = loaded.map(together).into_iter();
-    let measured = ways.into_iter().zip([one_by_one, pipeline]);
+    let measured = WAYS.into_iter().zip([one_by_one, pipeline]);
     let measured: Vec<_> = measured
         .zip(&mut loaded)
         .map(|((how, fast), loaded)| Measured {
@@ -167,27 +153,60 @@ impl Stand {
             rounds,
             finished: Arc::clone(&finished),
         };
-        let Ok(state) = VersionedState::open(Slow::new(self.case.accounts, self.case.latency));
+        let Ok(state) =
+            VersionedState::open(Slow::new(self.case.accounts, Latency(self.case.latency)));
         (node, state, finished)
     }
 
+    /// Executes the chain in turns, so often each way.
+    fn both(
+        &mut self,
+        repeat: usize,
+        arrival: Arrival,
+        watch: &dyn Watch,
+    ) -> Result<Option<[Vec<Chain>; 2]>, Failure> {
+        let mut both = [Vec::new(), Vec::new()];
+        for _ in 0..repeat {
+            for (how, chains) in WAYS.into_iter().zip(&mut both) {
+                let Some(chain) = self.run(how, arrival, watch)? else {
+                    return Ok(None);
+                };
+                chains.push(chain);
+            }
+        }
+        Ok(Some(both))
+    }
+
     /// Executes the chain, and compares what it comes to with the first time.
-    pub(super) fn run(&mut self, how: How, arrival: Arrival) -> Result<Chain, Failure> {
-        let ran = match how {
-            How::OneByOne => self.one_by_one(arrival)?,
-            How::Pipeline => self.pipeline(arrival)?,
+    pub(super) fn run(
+        &mut self,
+        how: How,
+        arrival: Arrival,
+        watch: &dyn Watch,
+    ) -> Result<Option<Chain>, Failure> {
+        let load = match arrival {
+            Arrival::AtOnce => "as fast as it goes".to_owned(),
+            Arrival::Random(rate) => format!("{rate:.0} blocks/s"),
         };
-        let found = (ran.made, contents(&ran.state, self.case.accounts));
+        watch.begins(&format!("{how}, {load}"));
+        let ran = match how {
+            How::OneByOne => self.one_by_one(arrival, watch)?,
+            How::Pipeline => self.pipeline(arrival, watch)?,
+        };
+        let Some(ran) = ran else {
+            return Ok(None);
+        };
+        let found = (ran.made, contents(&ran.state, self.case.accounts)?);
         match &self.expected {
             Some((made, _)) if *made != found.0 => return Err(Failure::Differ("payments")),
             Some((_, left)) if *left != found.1 => return Err(Failure::Differ("balances")),
             Some(_) => {}
             None => self.expected = Some(found),
         }
-        Ok(chain(&ran.came, &ran.finished, ran.run))
+        Ok(Some(chain(&ran.came, &ran.finished, ran.run)))
     }
 
-    fn one_by_one(&self, arrival: Arrival) -> Result<Ran, Failure> {
+    fn one_by_one(&self, arrival: Arrival, watch: &dyn Watch) -> Result<Option<Ran>, Failure> {
         let (node, state, _) = self.node();
         let executor = self.executor.clone();
         let node = OneByOne {
@@ -202,26 +221,28 @@ impl Stand {
             let begin = Instant::now();
             let mut ran = (Vec::new(), Vec::new(), Vec::new());
             for (index, block) in blocks.into_iter().enumerate() {
+                if !watch.goes_on() {
+                    return Ok(None);
+                }
                 let came = come(begin, arrivals.get(index));
                 let (made, finished) = node.block(block)?;
                 ran.0.push(made);
                 ran.1.push(came);
                 ran.2.push(finished);
             }
-            Ok::<_, Failure>(ran)
+            Ok::<_, Failure>(Some(ran))
         });
-        let (made, came, finished) = ran?;
         let state = node.state;
-        Ok(Ran {
+        Ok(ran?.map(|(made, came, finished)| Ran {
             made,
             came,
             finished,
             state,
             run,
-        })
+        }))
     }
 
-    fn pipeline(&self, arrival: Arrival) -> Result<Ran, Failure> {
+    fn pipeline(&self, arrival: Arrival, watch: &dyn Watch) -> Result<Option<Ran>, Failure> {
         let (node, state, finished) = self.node();
         let pipeline = Pipeline::builder(node, state.clone(), 0, self.executor.clone())
             .kept(KEPT)
@@ -236,23 +257,25 @@ impl Stand {
             let mut came = Vec::new();
             let mut tickets = Vec::new();
             for (index, block) in blocks.into_iter().enumerate() {
+                if !watch.goes_on() {
+                    return Ok(None);
+                }
                 came.push(come(begin, arrivals.get(index)));
                 let ticket = pipeline.submit(block);
                 tickets.push(ticket.map_err(|error| Failure::Block(error.to_string().into()))?);
             }
             let made = tickets.into_iter().map(made).collect::<Result<_, _>>()?;
-            Ok::<_, Failure>((made, came))
+            Ok::<_, Failure>(Some((made, came)))
         });
-        let (made, came) = ran?;
         drop(pipeline);
         let finished = std::mem::take(&mut *finished.lock());
-        Ok(Ran {
+        Ok(ran?.map(|(made, came)| Ran {
             made,
             came,
             finished,
             state,
             run,
-        })
+        }))
     }
 
     pub(super) fn readers(&self) -> usize {
@@ -306,12 +329,10 @@ pub(super) fn chain(came: &[Instant], finished: &[Instant], run: Run) -> Chain {
     Chain { run, latencies }
 }
 
-/// All accounts.
-fn contents(state: &Accounts, accounts: u32) -> Vec<Option<u64>> {
-    let latest = state.latest();
-    let number = |(key, _)| {
-        let Ok(number) = latest.get(&key);
-        number
-    };
-    balances(u64::from(accounts)).map(number).collect()
+/// All accounts. The store is asked at once for what it would take its time to say.
+fn contents(state: &Accounts, accounts: u32) -> Result<Vec<Option<u64>>, Failure> {
+    let pruned = state.prune(state.height());
+    pruned.map_err(|error| Failure::Block(Box::new(error)))?;
+    let numbers = balances(u64::from(accounts)).map(|(key, _)| state.store().balance(&key));
+    Ok(numbers.collect())
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Engine, Fault, Job, Left};
+use super::{Engine, Fault, Job, Left, Native};
 use crate::{
     block_stm::{self, Blocked, Program},
     pool::Pool,
@@ -36,6 +36,22 @@ impl<W: Workload> Program for Job<'_, W> {
         state: &mut A,
     ) -> Result<Output, Blocked> {
         self.execute_unless_cancelled(transaction, &mut View(state))
+    }
+}
+
+/// A workload on its own.
+impl<W: Workload> Program for Native<W> {
+    type Transaction = W::Transaction;
+    type Key = Key;
+    type Value = W::Value;
+    type Output = Output;
+
+    fn execute<A: block_stm::Access<Key, W::Value>>(
+        &self,
+        transaction: &W::Transaction,
+        state: &mut A,
+    ) -> Result<Output, Blocked> {
+        self.workload.execute(transaction, &mut View(state))
     }
 }
 

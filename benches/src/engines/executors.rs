@@ -1,14 +1,14 @@
 //! The executors of Pleach.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, ops::ControlFlow, time::Duration};
 
 use pleach::{
-    AccessSet, Block, Delta, Executor, Interrupt, Outcome, ParallelExecutor, Runtime,
-    SerialExecutor, StateView, Stop, Strategy, Trust, Value, Vm,
+    AccessSet, Block, Delta, Executor, Interrupt, Outcome, ParallelExecutor, SerialExecutor,
+    StateView, Stop, Trust, Value, Vm,
 };
 
 use super::{Engine, Fault, Job, Left};
-use crate::workloads::{Access, Key, Output, Workload};
+use crate::workloads::{Access, Key, Output, Workload, ends};
 
 /// The transactions of a workload, as a VM.
 #[derive(Clone, Copy, Debug)]
@@ -41,29 +41,55 @@ impl<W: Workload> Vm for Native<W> {
         state: &mut S,
         (): &mut (),
     ) -> Result<Output, Stop<Infallible>> {
-        Ok(self.workload.execute(transaction, &mut View(state))?)
+        let mut view = View {
+            state,
+            declares: self.declares,
+        };
+        Ok(self.workload.execute(transaction, &mut view)?)
     }
 }
 
 /// What a transaction sees.
-struct View<'a, S>(&'a mut S);
+struct View<'a, S> {
+    state: &'a mut S,
+    declares: bool,
+}
 
 impl<V: Value, S: StateView<Key, V>> Access<V> for View<'_, S> {
     type Stop = Interrupt;
 
     #[inline]
     fn get(&mut self, key: &Key) -> Result<Option<V>, Interrupt> {
-        self.0.get(key)
+        self.state.get(key)
     }
 
     #[inline]
     fn put(&mut self, key: &Key, value: V) -> Result<(), Interrupt> {
-        self.0.put(key, value)
+        self.state.put(key, value)
     }
 
     #[inline]
     fn add(&mut self, key: &Key, delta: Delta<V::Amount>) -> Result<bool, Interrupt> {
-        self.0.add(key, delta)
+        self.state.add(key, delta)
+    }
+
+    /// Who has declared its keys asks for each of them: no plan has ranges.
+    fn scan(&mut self, keys: &[Key], visit: &mut dyn FnMut(&V)) -> Result<(), Interrupt> {
+        if self.declares {
+            for key in keys {
+                if let Some(value) = self.state.get(key)? {
+                    visit(&value);
+                }
+            }
+            return Ok(());
+        }
+        let Some((from, to)) = ends(keys) else {
+            return Ok(());
+        };
+        self.state.range(from, to, &mut |_, value| {
+            visit(value);
+            ControlFlow::Continue(())
+        })
     }
 }
 
@@ -75,11 +101,8 @@ pub(super) struct Parallel {
 }
 
 impl Parallel {
-    pub(super) fn new(runtime: &Runtime, strategy: Strategy) -> Self {
-        Self {
-            executor: ParallelExecutor::new(runtime).strategy(strategy),
-            declares: strategy == Strategy::Exact,
-        }
+    pub(super) fn new(executor: ParallelExecutor, declares: bool) -> Self {
+        Self { executor, declares }
     }
 }
 
@@ -135,6 +158,7 @@ struct Counted<'a, W: Workload>(&'a Job<'a, W>);
 impl<W: Workload> Workload for Counted<'_, W> {
     type Transaction = W::Transaction;
     type Value = W::Value;
+    type Table = W::Table;
 
     fn begin(&self, put: &mut dyn FnMut(Key, W::Value)) {
         self.0.workload.begin(put);

@@ -6,7 +6,7 @@ use foldhash::fast::RandomState;
 use pleach::Value;
 
 use super::{Base, Job, Left};
-use crate::workloads::{Access, InPlace, Key, Output, Workload};
+use crate::workloads::{Access, InPlace, Key, Output, Table, Workload};
 
 /// What the plain loop gives: each transaction's output, and the keys whose value at the end is not that of the beginning.
 pub(super) struct Expected<V> {
@@ -18,12 +18,12 @@ pub(super) struct Expected<V> {
 }
 
 /// A map that is changed in place, and what of it was.
-struct Noting<'a, V> {
-    map: InPlace<'a, V>,
+struct Noting<'a, T> {
+    map: InPlace<'a, T>,
     written: HashSet<Key, RandomState>,
 }
 
-impl<V: Value> Access<V> for Noting<'_, V> {
+impl<V: Value, T: Table<V>> Access<V> for Noting<'_, T> {
     type Stop = Infallible;
 
     fn get(&mut self, key: &Key) -> Result<Option<V>, Infallible> {
@@ -33,6 +33,10 @@ impl<V: Value> Access<V> for Noting<'_, V> {
     fn put(&mut self, key: &Key, value: V) -> Result<(), Infallible> {
         self.written.insert(*key);
         self.map.put(key, value)
+    }
+
+    fn scan(&mut self, keys: &[Key], visit: &mut dyn FnMut(&V)) -> Result<(), Infallible> {
+        self.map.scan(keys, visit)
     }
 }
 
@@ -53,7 +57,7 @@ impl<V: Value> Expected<V> {
             outputs.push(output);
         }
         let written: Vec<_> = noting.written.into_iter().collect();
-        let changes = written.iter().map(|key| (*key, map.get(key).cloned()));
+        let changes = written.iter().map(|key| (*key, map.value(key).cloned()));
         Some(Self {
             outputs,
             changes: normal(job.base, changes.collect()),
@@ -62,7 +66,11 @@ impl<V: Value> Expected<V> {
     }
 
     /// Says what differs, if anything does.
-    pub(super) fn compare(&self, base: &Base<V>, left: &dyn Left<V>) -> Result<(), String> {
+    pub(super) fn compare(
+        &self,
+        base: &Base<impl Table<V>>,
+        left: &dyn Left<V>,
+    ) -> Result<(), String> {
         let outputs = left.outputs();
         if outputs.len() != self.outputs.len() {
             let (found, expected) = (outputs.len(), self.outputs.len());
@@ -96,8 +104,11 @@ impl<V: Value> Expected<V> {
 }
 
 /// In the order of keys, without those that hold what they held in the beginning: who writes that has changed nothing.
-fn normal<V: Value>(base: &Base<V>, mut changes: Vec<(Key, Option<V>)>) -> Vec<(Key, Option<V>)> {
-    changes.retain(|(key, value)| base.map().get(key) != value.as_ref());
+fn normal<V: Value>(
+    base: &Base<impl Table<V>>,
+    mut changes: Vec<(Key, Option<V>)>,
+) -> Vec<(Key, Option<V>)> {
+    changes.retain(|(key, value)| base.map().value(key) != value.as_ref());
     changes.sort_unstable_by_key(|(key, _)| *key);
     changes
 }

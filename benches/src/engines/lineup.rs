@@ -2,7 +2,7 @@
 
 use std::{fmt, io, num::NonZeroUsize, str::FromStr, sync::Arc};
 
-use pleach::{Runtime, Strategy};
+use pleach::{ParallelExecutor, Runtime, Strategy};
 
 use super::{
     Engine, block_stm::BlockStm, bohm::Bohm, executors::Parallel, executors::Serial, plain::Plain,
@@ -142,20 +142,28 @@ impl Entrant {
     /// The engine itself, for one workload.
     #[must_use]
     pub fn engine<W: Workload>(&self) -> Box<dyn Engine<W>> {
-        match (self.name, &self.threads) {
-            (Name::Serial, _) => Box::new(Serial),
-            (Name::Plain, _) | (_, None) => Box::new(Plain::default()),
-            (Name::BlockStm, Some(threads)) => Box::new(BlockStm::new(&threads.pool)),
-            (Name::Bohm, Some(threads)) => Box::new(Bohm::new(&threads.pool)),
-            (name, Some(threads)) => {
-                let strategy = match name {
-                    Name::PleachExact => Strategy::Exact,
-                    Name::PleachOptimistic => Strategy::Optimistic,
-                    _ => Strategy::Auto,
-                };
-                Box::new(Parallel::new(&threads.runtime, strategy))
+        match (self.name, &self.threads, self.executor()) {
+            (Name::BlockStm, Some(threads), _) => Box::new(BlockStm::new(&threads.pool)),
+            (Name::Bohm, Some(threads), _) => Box::new(Bohm::new(&threads.pool)),
+            (name, _, Some(executor)) => {
+                Box::new(Parallel::new(executor, name == Name::PleachExact))
             }
+            (Name::Serial, ..) => Box::new(Serial),
+            _ => Box::new(Plain::default()),
         }
+    }
+
+    /// What Pleach executes blocks with, if this is one of its parallel engines.
+    #[must_use]
+    pub fn executor(&self) -> Option<ParallelExecutor> {
+        let strategy = match self.name {
+            Name::PleachExact => Strategy::Exact,
+            Name::PleachOptimistic => Strategy::Optimistic,
+            Name::PleachAuto => Strategy::Auto,
+            Name::Plain | Name::Serial | Name::BlockStm | Name::Bohm => return None,
+        };
+        let executor = ParallelExecutor::new(&self.threads.as_ref()?.runtime);
+        Some(executor.strategy(strategy))
     }
 }
 

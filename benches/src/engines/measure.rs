@@ -1,39 +1,16 @@
-//! Turns, and the figures that are made of them.
+//! A native block on every engine.
 
 use std::{num::NonZeroUsize, sync::atomic::AtomicUsize, time::Duration};
 
-use pleach::{CancelToken, ExecuteError};
+use pleach::{AccessSet, CancelToken, ExecuteError};
+use pleach_dtt::{Dtt, OpenTree, Trust};
 
-use super::{Base, Engine, Entrant, Job, Left, bound::Bound, expected::Expected};
+use super::{Base, Engine, Entrant, Job, Left, expected::Expected};
 use crate::{
-    allocations::{self, Counted},
-    machine::{self, Neighbours},
-    row::Row,
-    stopwatch::{Run, median},
+    race::{Counts, Course, Failure, Measured, Memory, Racer},
+    stopwatch::Run,
     workloads::{Setting, Visitor, Workload},
 };
-
-/// Why there are no figures.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Failure {
-    /// An engine did not execute the block.
-    #[error("{entrant}: the block is not executed")]
-    Execute {
-        /// The engine and its workers.
-        entrant: String,
-        /// Why.
-        source: ExecuteError,
-    },
-    /// An engine gives something else than the plain loop.
-    #[error("{entrant}: another outcome than that of the plain loop: {what}")]
-    Differs {
-        /// The engine and its workers.
-        entrant: String,
-        /// What is not the same.
-        what: String,
-    },
-}
 
 /// Has each engine execute the block once for what can be counted, and then all of them in turns, so many times, for the time.
 /// What comes of each run is compared with the plain loop's, while the clock stands. After each round, `done` is called.
@@ -49,7 +26,7 @@ pub fn measure(
     repeat: usize,
     cancel: &CancelToken,
     done: impl FnMut(),
-) -> Result<Vec<Row>, Failure> {
+) -> Result<Measured, Failure> {
     setting.visit(Measure {
         setting,
         entrants,
@@ -68,48 +45,35 @@ struct Measure<'a, D> {
 }
 
 impl<D: FnMut()> Visitor for Measure<'_, D> {
-    type Result = Result<Vec<Row>, Failure>;
+    type Result = Result<Measured, Failure>;
 
     fn visit<W: Workload + Clone + 'static>(mut self, workload: &W) -> Self::Result {
         let prepared = Prepared::new(workload, self.setting.latency, self.cancel);
-        let mut racers = self.entrants.iter().map(Racer::new).collect::<Vec<_>>();
         let Some(expected) = Expected::new(&prepared.job()) else {
-            return Ok(Vec::new());
+            return Ok(Measured::default());
         };
-        for racer in &mut racers {
-            racer.count(&prepared, &expected)?;
-        }
-        (self.done)();
-        let neighbours = Neighbours::watch();
-        for turn in 0..self.repeat {
-            let mut runs = Vec::with_capacity(racers.len());
-            for place in 0..racers.len() {
-                // There and back, so that nobody always comes after the same one.
-                let place = if turn % 2 == 0 {
-                    place
-                } else {
-                    racers.len() - 1 - place
-                };
-                runs.push((place, racers[place].time(&prepared, &expected)?));
-            }
-            if self.cancel.is_cancelled() {
-                break;
-            }
-            for (place, run) in runs {
-                racers[place].runs.push(run);
-            }
-            (self.done)();
-        }
-        let is_noisy = neighbours.are_noisy();
-        let bound = Bound::new(&prepared.job());
-        Ok(rows(self.setting, &racers, bound.as_ref(), is_noisy))
+        let lanes = self.entrants.iter();
+        let mut lanes: Vec<_> = lanes
+            .map(|entrant| Lane::new(entrant, entrant.engine(), &prepared, &expected))
+            .collect();
+        let course = Course {
+            workload: self.setting.kind.to_string(),
+            params: self.setting.params(),
+            transactions: self.setting.txs,
+            gas: None,
+            read: prepared.base.real_latency(),
+            tree: prepared.tree(),
+            repeat: self.repeat,
+            cancel: self.cancel,
+        };
+        course.race(&mut lanes, &mut self.done)
     }
 }
 
 /// A block, and the state that it is executed on.
 pub struct Prepared<'a, W: Workload> {
     workload: &'a W,
-    base: Base<W::Value>,
+    base: Base<W::Table>,
     block: Vec<W::Transaction>,
     cancel: &'a CancelToken,
 }
@@ -137,50 +101,58 @@ impl<'a, W: Workload> Prepared<'a, W> {
             attempts: None,
         }
     }
+
+    /// The tree of the block, by what its transactions announce. Nothing if it has more than a tree can hold.
+    fn tree(&self) -> Option<Dtt> {
+        let mut tree = OpenTree::with_capacity(self.block.len(), 4 * self.block.len());
+        let mut set = AccessSet::new();
+        for transaction in &self.block {
+            set.clear();
+            self.workload.accesses(transaction, &mut set);
+            set.sort();
+            tree.push(&set, Trust::Exact).ok()?;
+        }
+        Some(tree.into_tree())
+    }
 }
 
-/// An engine, and what it has taken.
-pub(super) struct Racer<W: Workload> {
-    name: String,
-    workers: NonZeroUsize,
+/// An engine with a block, and what must come of that.
+pub(super) struct Lane<'a, W: Workload> {
+    entrant: &'a Entrant,
     text: String,
     engine: Box<dyn Engine<W>>,
-    runs: Vec<Run>,
-    counts: Counts,
+    prepared: &'a Prepared<'a, W>,
+    expected: &'a Expected<W::Value>,
 }
 
-/// What is counted in a run of its own.
-#[derive(Clone, Debug, Default)]
-struct Counts {
-    attempts: usize,
-    memory: Option<Counted>,
-    peak: Option<u64>,
-    /// The median time until a transaction was final, and what one in a hundred exceeds.
-    committed: Option<[Duration; 2]>,
-}
-
-impl<W: Workload> Racer<W> {
-    pub(super) fn new(entrant: &Entrant) -> Self {
-        Self::with(entrant, entrant.engine())
-    }
-
-    pub(super) fn with(entrant: &Entrant, engine: Box<dyn Engine<W>>) -> Self {
+impl<'a, W: Workload> Lane<'a, W> {
+    pub(super) fn new(
+        entrant: &'a Entrant,
+        engine: Box<dyn Engine<W>>,
+        prepared: &'a Prepared<'a, W>,
+        expected: &'a Expected<W::Value>,
+    ) -> Self {
         Self {
-            name: entrant.name().to_string(),
-            workers: entrant.workers(),
+            entrant,
             text: entrant.to_string(),
             engine,
-            runs: Vec::new(),
-            counts: Counts::default(),
+            prepared,
+            expected,
         }
     }
+}
 
-    /// Executes the block once, for all but the time. What a run that was cancelled comes to is not looked at.
-    pub(super) fn count(
-        &mut self,
-        prepared: &Prepared<'_, W>,
-        expected: &Expected<W::Value>,
-    ) -> Result<(), Failure> {
+impl<W: Workload> Racer for Lane<'_, W> {
+    fn name(&self) -> &str {
+        self.entrant.name().text()
+    }
+
+    fn workers(&self) -> NonZeroUsize {
+        self.entrant.workers()
+    }
+
+    fn count(&mut self) -> Result<Counts, Failure> {
+        let (prepared, expected) = (self.prepared, self.expected);
         // The copy of the plain loop is there before it runs, as it is in all later runs.
         self.engine.again(&prepared.job(), &[]);
         let attempts = AtomicUsize::new(0);
@@ -188,39 +160,26 @@ impl<W: Workload> Racer<W> {
             attempts: Some(&attempts),
             ..prepared.job()
         };
-        machine::forget_peak_memory();
-        let ((left, run), memory) = allocations::count(|| Run::time(|| self.engine.run(&job)));
-        let peak = machine::peak_memory();
+        let (left, run, memory) = Memory::watch(|| self.engine.run(&job));
         if prepared.cancel.is_cancelled() {
-            return Ok(());
+            return Ok(Counts::default());
         }
         let left = check(&self.text, prepared, expected, left)?;
         let committed = match left.committed() {
-            Some(times) => {
-                let mut times = times.to_vec();
-                times.sort_unstable();
-                let at = |share: usize| times.get(times.len().saturating_sub(1) * share / 100);
-                at(50).copied().zip(at(99).copied()).map(<[_; 2]>::from)
-            }
-            None => Some([run.wall; 2]),
+            Some(times) => times.to_vec(),
+            None => vec![run.wall],
         };
         drop(left);
         self.engine.again(&job, &expected.written);
-        self.counts = Counts {
-            attempts: attempts.into_inner(),
+        Ok(Counts {
+            attempts: Some(attempts.into_inner()),
             memory,
-            peak,
             committed,
-        };
-        Ok(())
+        })
     }
 
-    /// Executes the block once, for the time. What a run that was cancelled comes to is not looked at, and is to be forgotten.
-    pub(super) fn time(
-        &mut self,
-        prepared: &Prepared<'_, W>,
-        expected: &Expected<W::Value>,
-    ) -> Result<Run, Failure> {
+    fn time(&mut self) -> Result<Run, Failure> {
+        let (prepared, expected) = (self.prepared, self.expected);
         let job = prepared.job();
         let (left, executing) = Run::time(|| self.engine.run(&job));
         if prepared.cancel.is_cancelled() {
@@ -241,7 +200,7 @@ fn check<'a, W: Workload>(
 ) -> Result<Box<dyn Left<W::Value> + 'a>, Failure> {
     let left = left.map_err(|source| Failure::Execute {
         entrant: entrant.to_owned(),
-        source,
+        source: source.into(),
     })?;
     let compared = expected.compare(&prepared.base, &*left);
     compared.map_err(|what| Failure::Differs {
@@ -249,56 +208,4 @@ fn check<'a, W: Workload>(
         what,
     })?;
     Ok(left)
-}
-
-fn rows<W: Workload>(
-    setting: &Setting,
-    racers: &[Racer<W>],
-    bound: Option<&Bound>,
-    is_noisy: bool,
-) -> Vec<Row> {
-    let seconds = |run: &Run| run.wall.as_secs_f64();
-    let time = |racer: &Racer<W>| median(racer.runs.iter().map(seconds));
-    // The plain loop comes first.
-    let Some(plain) = racers.first().and_then(time) else {
-        return Vec::new();
-    };
-    let transactions = setting.txs as f64;
-    let megabytes = |bytes: u64| bytes as f64 / 1e6;
-    let rows = racers.iter().filter_map(|racer| {
-        let time = time(racer)?;
-        let times = || racer.runs.iter().map(seconds);
-        let slowest = times().fold(0.0, f64::max);
-        let fastest = times().fold(f64::INFINITY, f64::min);
-        let processors = racer.runs.iter().filter_map(|run| run.processors);
-        let counts = &racer.counts;
-        let speedup = plain / time;
-        let bound = bound.map(|bound| bound.speedup(racer.workers));
-        let micros = |at: usize| Some(counts.committed?[at].as_secs_f64() * 1e6);
-        Some(Row {
-            workload: setting.kind.to_string(),
-            params: setting.params(),
-            engine: racer.name.clone(),
-            workers: racer.workers.get(),
-            transactions: setting.txs,
-            runs: racer.runs.len(),
-            tps: transactions / time,
-            tps_spread: [transactions / slowest, transactions / fastest],
-            speedup,
-            cpu_s_per_tx: median(processors.map(|time| time.as_secs_f64() / transactions)),
-            cores_busy: median(racer.runs.iter().filter_map(Run::cores_busy)),
-            attempts_per_tx: Some(counts.attempts as f64 / transactions),
-            allocations_per_tx: counts
-                .memory
-                .map(|memory| memory.allocations as f64 / transactions),
-            peak_alloc_mb: counts.memory.map(|memory| megabytes(memory.peak)),
-            peak_rss_mb: counts.peak.map(megabytes),
-            commit_p50_us: micros(0),
-            commit_p99_us: micros(1),
-            bound,
-            efficiency: bound.map(|bound| speedup / bound),
-            is_noisy,
-        })
-    });
-    rows.collect()
 }

@@ -8,15 +8,13 @@
 //! | `base.rs` | the state that blocks begin on |
 //! | `lineup.rs` | names of engines, and engines with their threads |
 //! | `expected.rs` | what must come of a block, and the comparison with what did |
-//! | `measure.rs` | turns, and the figures that are made of them |
-//! | `bound.rs` | what the tree of a block allows |
+//! | `measure.rs` | a block on all of them: see [`race`](crate::race) |
 //!
 //! Another engine is another file with an [`Engine`], and a line in `lineup.rs`.
 
 mod base;
 mod block_stm;
 mod bohm;
-mod bound;
 mod executors;
 mod expected;
 mod lineup;
@@ -36,7 +34,7 @@ use crate::workloads::{Access, Key, Output, Workload};
 pub use base::Base;
 pub use executors::Native;
 pub use lineup::{Entrant, Name, lineup};
-pub use measure::{Failure, Prepared, measure};
+pub use measure::{Prepared, measure};
 
 /// A way of executing blocks, with the threads and the memory that it keeps from one to the next.
 pub trait Engine<W: Workload> {
@@ -77,7 +75,7 @@ pub struct Job<'a, W: Workload> {
     /// What transactions mean.
     pub workload: &'a W,
     /// The state that they begin on.
-    pub base: &'a Base<W::Value>,
+    pub base: &'a Base<W::Table>,
     /// The transactions.
     pub block: &'a [W::Transaction],
     /// To be looked at before each transaction, or a little less often.

@@ -5,10 +5,13 @@ use std::{num::NonZeroUsize, time::Duration};
 use pleach::CancelToken;
 
 use super::{
-    Engine, Fault, Job, Left, Name, expected::Expected, lineup, measure, measure::Prepared,
-    measure::Racer,
+    Engine, Entrant, Fault, Job, Left, Name, Prepared, expected::Expected, lineup, measure,
+    measure::Lane,
 };
-use crate::workloads::{Access, Balances, Key, Kind, Output, Setting, Visitor, Workload};
+use crate::{
+    race::Racer,
+    workloads::{Access, Balances, Key, Kind, Map, Output, Setting, Visitor, Workload},
+};
 
 fn workers(counts: &[usize]) -> Vec<NonZeroUsize> {
     let counts = counts.iter().map(|count| NonZeroUsize::new(*count));
@@ -47,7 +50,10 @@ fn every_engine_agrees_on_every_workload() {
     for setting in settings() {
         let mut steps = 0;
         let rows = measure(&setting, &entrants, 2, &CancelToken::new(), || steps += 1);
-        let rows = rows.unwrap_or_else(|failure| panic!("{setting:?}: {failure}"));
+        let measured = rows.unwrap_or_else(|failure| panic!("{setting:?}: {failure}"));
+        let rows = measured.rows;
+        let sample = measured.sample.expect("there is a tree");
+        assert_eq!((sample.tree.len(), sample.costs.len()), (300, 300));
         assert_eq!((rows.len(), steps), (2 + 5 * 3, 3));
         for row in rows {
             assert!(row.tps_spread[0] <= row.tps && row.tps <= row.tps_spread[1]);
@@ -69,7 +75,24 @@ fn slow_states_change_nothing() {
             ..Setting::new(kind)
         };
         let rows = measure(&setting, &entrants, 1, &CancelToken::new(), || ());
-        assert_eq!(rows.expect("they agree").len(), 7);
+        assert_eq!(rows.expect("they agree").rows.len(), 7);
+    }
+}
+
+#[test]
+fn on_a_slow_state_the_loop_waits_in_each_run() {
+    let entrants = lineup(&[Name::Serial], &[]).expect("there are threads");
+    let setting = Setting {
+        txs: 20,
+        accounts: 1_000,
+        latency: Duration::from_millis(1),
+        ..Setting::new(Kind::Payments)
+    };
+    let rows = measure(&setting, &entrants, 2, &CancelToken::new(), || ());
+    for row in rows.expect("they agree").rows {
+        // Hardly an account of a thousand takes part twice: 60 keys, each read once.
+        assert!(row.tps_spread[1] < 500.0, "{row:?}");
+        assert!(row.read_us >= Some(1_000.0), "{row:?}");
     }
 }
 
@@ -84,7 +107,7 @@ fn blocks_of_hardly_anything_are_measured_too() {
             ..Setting::new(Kind::Payments)
         };
         let rows = measure(&setting, &entrants, 1, &CancelToken::new(), || ());
-        assert_eq!(rows.expect("they agree").len(), 12, "{txs}");
+        assert_eq!(rows.expect("they agree").rows.len(), 12, "{txs}");
     }
 }
 
@@ -102,10 +125,11 @@ fn whole_turns_that_were_done_stay() {
             cancel.cancel();
         }
     };
-    let rows = measure(&setting, &entrants, 100, &cancel, &mut step).expect("they agree");
+    let rows = measure(&setting, &entrants, 100, &cancel, &mut step);
+    let rows = rows.expect("they agree").rows;
     assert!(rows.len() == 12 && rows.iter().all(|row| row.runs == 2));
     let none = measure(&setting, &entrants, 100, &cancel, || ());
-    assert!(none.expect("nothing is wrong").is_empty());
+    assert!(none.expect("nothing is wrong").rows.is_empty());
 }
 
 #[test]
@@ -117,7 +141,7 @@ fn figures_are_of_the_runs() {
         ..Setting::new(Kind::Chain)
     };
     let rows = measure(&setting, &entrants, 3, &CancelToken::new(), || ());
-    let rows = rows.expect("they agree");
+    let rows = rows.expect("they agree").rows;
     let names: Vec<_> = rows.iter().map(|row| row.engine.as_str()).collect();
     assert_eq!(names, ["plain", "pleach-exact"], "the loop is always there");
     assert!((rows[0].speedup - 1.0).abs() < 1e-9);
@@ -197,9 +221,9 @@ impl Visitor for Catch {
             engine: serial.engine::<W>(),
             how: self.0,
         };
-        let mut racer = Racer::with(serial, Box::new(broken));
-        let counted = racer.count(&prepared, &expected);
-        let timed = racer.time(&prepared, &expected).map(drop);
+        let mut racer = Lane::new(serial, Box::new(broken), &prepared, &expected);
+        let counted = racer.count().map(drop);
+        let timed = racer.time().map(drop);
         [counted, timed]
             .map(|result| result.err().map(|failure| failure.to_string()))
             .into()
@@ -239,6 +263,7 @@ struct Undeclared;
 impl Workload for Undeclared {
     type Transaction = u64;
     type Value = u64;
+    type Table = Map<u64>;
 
     fn begin(&self, _: &mut dyn FnMut(Key, u64)) {}
 
@@ -264,15 +289,14 @@ fn who_announces_too_little_is_no_match_for_the_loop() {
     let prepared = Prepared::new(&Undeclared, Duration::ZERO, &cancel);
     let expected = Expected::new(&prepared.job()).expect("nobody cancels");
     let entrants = lineup(&[Name::PleachExact], &workers(&[1])).expect("there are threads");
-    let mut exact = Racer::<Undeclared>::new(&entrants[1]);
-    let failure = exact.time(&prepared, &expected).expect_err("it is refused");
+    let lane = |entrant| Lane::new(entrant, Entrant::engine(entrant), &prepared, &expected);
+    let failure = lane(&entrants[1]).time().expect_err("it is refused");
     assert!(
         failure
             .to_string()
             .contains("transaction 0 gave None, not Some(1)")
     );
     let bohm = &lineup(&[Name::Bohm], &workers(&[2])).expect("there are threads")[1];
-    let mut bohm = Racer::<Undeclared>::new(bohm);
-    let run = std::panic::AssertUnwindSafe(|| bohm.time(&prepared, &expected).map(drop));
+    let run = std::panic::AssertUnwindSafe(|| lane(bohm).time().map(drop));
     assert!(std::panic::catch_unwind(run).is_err());
 }

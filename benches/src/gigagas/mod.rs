@@ -6,23 +6,30 @@
 //! | `contracts.rs` | the contracts that it calls, which come from the sample chain |
 //! | `people.rs` | who does something in it, and with whom |
 //! | `slow.rs` | a store that takes its time for each read |
-//! | `entrant.rs` | engines with their threads |
-//! | `measure.rs` | a block on every engine in turns, and the comparison of what comes of it |
+//! | `hints.rs` | what engines are told beforehand |
+//! | `prepared.rs` | a block that is ready, executed once, and the comparison of what comes of it |
+//! | `measure.rs` | a block on every engine: see [`race`](crate::race) |
 
 mod contracts;
-mod entrant;
 mod generate;
+mod hints;
 mod measure;
 mod people;
+mod prepared;
 mod slow;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
-pub use entrant::{Engine, Entrant, Hints};
+use serde_json::Value as Json;
+
 pub use generate::generate;
-pub use measure::{Failure, Measured, Prepared, measure, real_latency};
+pub use hints::Hints;
+pub use measure::measure;
+pub use prepared::{Prepared, takes_part};
+
+use crate::workloads::Param;
 
 /// What the transactions of a block do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,16 +58,45 @@ impl Workload {
             Self::Hybrid => &[Kind::Independent, Kind::Uniform, Kind::Hot],
         }
     }
-}
 
-impl fmt::Display for Workload {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
+    /// How it is called.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Transfers => "evm-transfers",
             Self::Erc20 => "evm-erc20",
             Self::Swaps => "evm-swaps",
             Self::Hybrid => "evm-hybrid",
-        })
+        }
+    }
+
+    /// Whether this parameter means something for it.
+    #[must_use]
+    pub const fn has(self, param: Param) -> bool {
+        matches!(
+            param,
+            Param::Kind
+                | Param::Mgas
+                | Param::Accounts
+                | Param::LatencyUs
+                | Param::Hints
+                | Param::Seed
+        )
+    }
+}
+
+impl fmt::Display for Workload {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
+    }
+}
+
+impl FromStr for Workload {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|it| it.name() == name);
+        found.ok_or_else(|| format!("there is no workload `{name}`"))
     }
 }
 
@@ -79,20 +115,39 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Independent, Self::Uniform, Self::Hot, Self::Chained];
+
+    /// How it is called.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Independent => "independent",
+            Self::Uniform => "uniform",
+            Self::Hot => "hot",
+            Self::Chained => "chained",
+        }
+    }
+
     /// Whether people are drawn, of whom some may have no part.
-    const fn draws(self) -> bool {
+    #[must_use]
+    pub const fn draws(self) -> bool {
         matches!(self, Self::Uniform | Self::Hot)
     }
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
-            Self::Independent => "independent",
-            Self::Uniform => "uniform",
-            Self::Hot => "hot",
-            Self::Chained => "chained",
-        })
+        formatter.pad(self.name())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|kind| kind.name() == name);
+        found.ok_or_else(|| format!("there are no `{name}` blocks"))
     }
 }
 
@@ -121,6 +176,44 @@ impl Settings {
             gas: 1_000_000_000,
             accounts: 100_000,
             seed: 1,
+        }
+    }
+
+    /// The parameters that mean something, by the options that set them.
+    #[must_use]
+    pub fn params(&self, terms: &Terms) -> BTreeMap<String, Json> {
+        const MGAS: u64 = 1_000_000;
+        let all = [
+            (Param::Kind, self.kind.name().into()),
+            (Param::Mgas, (self.gas / MGAS).into()),
+            (Param::Accounts, self.accounts.into()),
+            (Param::Seed, self.seed.into()),
+            (Param::LatencyUs, (terms.latency.as_micros() as u64).into()),
+            (Param::Hints, terms.hints.name().into()),
+        ];
+        // Where nobody is drawn, there is nothing to draw from.
+        let all = all
+            .into_iter()
+            .filter(|(param, _)| self.kind.draws() || !matches!(param, Param::Accounts));
+        all.map(|(param, value)| (param.name().to_owned(), value))
+            .collect()
+    }
+}
+
+/// On what terms a block is executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// How long the store takes for each account, once, and for each word of storage.
+    pub latency: Duration,
+    /// What the parallel engines are told.
+    pub hints: Hints,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            latency: Duration::ZERO,
+            hints: Hints::None,
         }
     }
 }

@@ -1,11 +1,6 @@
 //! A store that takes its time for each read.
 
-use std::{
-    cell::Cell,
-    sync::OnceLock,
-    thread,
-    time::{Duration, Instant},
-};
+use std::sync::OnceLock;
 
 use alloy_primitives::{Address, B256, U256, map::AddressMap};
 use pleach::State;
@@ -15,47 +10,7 @@ use revm::{
     state::{AccountInfo, Bytecode},
 };
 
-use crate::plain::Database;
-
-/// How long a store takes for a read.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Latency(pub(super) Duration);
-
-impl Latency {
-    /// Sleeps for so long, as a thread does that waits for a disk: others have the core meanwhile.
-    fn wait(self) {
-        thread_local! {
-            static PRECISE: Cell<bool> = const { Cell::new(false) };
-        }
-        if self.0.is_zero() {
-            return;
-        }
-        if !PRECISE.replace(true) {
-            sleep_precisely();
-        }
-        thread::sleep(self.0);
-    }
-
-    /// How long it really takes: the mean of some times.
-    pub(super) fn measure(self) -> Duration {
-        const TIMES: u32 = 100;
-        let start = Instant::now();
-        for _ in 0..TIMES {
-            self.wait();
-        }
-        start.elapsed() / TIMES
-    }
-}
-
-/// Linux lets a thread sleep up to 50 us longer, to wake several at once, unless it says otherwise.
-#[cfg(target_os = "linux")]
-fn sleep_precisely() {
-    // Where that is refused, reads take longer, which is measured and shown.
-    let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
-}
-
-#[cfg(not(target_os = "linux"))]
-fn sleep_precisely() {}
+use crate::{latency::Latency, plain::Database};
 
 /// A state behind a store that reads accounts whole, each of them once, and words of storage one by one.
 #[derive(Debug)]

@@ -6,7 +6,8 @@ use alloy_primitives::{Address, U256};
 use pleach::CancelToken;
 use pleach_evm::{BlockError, EvmBlock};
 
-use super::{Engine, Entrant, Hints, Kind, Prepared, Settings, Workload, generate, measure};
+use super::{Hints, Kind, Prepared, Settings, Terms, Workload, generate, measure, takes_part};
+use crate::engines::{Entrant, Name, lineup};
 
 fn small(workload: Workload, kind: Kind) -> Settings {
     Settings {
@@ -25,8 +26,7 @@ fn all() -> impl Iterator<Item = Settings> {
 
 fn entrants() -> Vec<Entrant> {
     let workers = [1, 2].map(|count| NonZeroUsize::new(count).expect("there are some"));
-    let hints = [Hints::None, Hints::Tree, Hints::Accesses];
-    Entrant::all(&workers, &hints).expect("there are threads")
+    lineup(&Name::ALL, &workers).expect("there are threads")
 }
 
 #[test]
@@ -38,12 +38,38 @@ fn every_engine_leaves_the_same_of_every_block() {
         assert_eq!(prepared.failed(), 0, "{settings:?}");
         assert!(prepared.gas() >= settings.gas, "{settings:?}");
         assert!(prepared.gas() < settings.gas + 200_000, "{settings:?}");
-        for latency in [Duration::ZERO, Duration::from_micros(1)] {
-            let measured = measure(&prepared, latency, &entrants, 1, &cancel, || ());
+        for (micros, hints) in [
+            (0, Hints::None),
+            (0, Hints::Tree),
+            (0, Hints::Accesses),
+            (1, Hints::None),
+            (1, Hints::Accesses),
+        ] {
+            let latency = Duration::from_micros(micros);
+            let terms = Terms { latency, hints };
+            let block = (&settings, &prepared);
+            let measured = measure(block, &terms, &entrants, 1, &cancel, || ());
             let measured = measured.unwrap_or_else(|error| panic!("{settings:?}: {error}"));
-            assert_eq!(measured.len(), 14);
-            assert_eq!(measured[0].engine, Engine::Plain);
-            assert!((measured[0].speedup - 1.0).abs() < 1e-9);
+            let rows = measured.rows;
+            assert_eq!(
+                rows.len(),
+                6,
+                "plain, serial, and two with one and two workers"
+            );
+            assert_eq!(
+                (rows[0].engine.as_str(), rows[1].engine.as_str()),
+                ("plain", "serial")
+            );
+            assert!((rows[0].speedup - 1.0).abs() < 1e-9);
+            assert_eq!(rows[0].read_us.is_some(), micros > 0);
+            for row in &rows {
+                assert_eq!(row.params["hints"], hints.name());
+                assert!(row.mgas_per_s > Some(0.0) && row.attempts_per_tx >= Some(1.0));
+                assert!(row.commit_p50_us <= row.commit_p99_us, "{row:?}");
+                assert!(row.bound >= Some(1.0) && row.bound <= Some(row.workers as f64));
+            }
+            let sample = measured.sample.expect("there is a tree");
+            assert_eq!(sample.costs.len(), rows[0].transactions);
         }
     }
 }
@@ -124,8 +150,9 @@ fn nobody_takes_part_twice_in_independent_blocks() {
 #[test]
 fn another_outcome_is_noticed() {
     let (entrants, cancel) = (entrants(), CancelToken::new());
-    let case = generate(&small(Workload::Erc20, Kind::Uniform));
-    let mut other = generate(&small(Workload::Erc20, Kind::Uniform));
+    let settings = small(Workload::Erc20, Kind::Uniform);
+    let case = generate(&settings);
+    let mut other = generate(&settings);
     let sender = other.senders[0];
     let mut account = other
         .file
@@ -139,11 +166,14 @@ fn another_outcome_is_noticed() {
     let elsewhere = Prepared::new(&other, &cancel).expect("the block is valid");
     prepared.expect_of(elsewhere);
     for entrant in entrants.chunks(1) {
-        let result = measure(&prepared, Duration::ZERO, entrant, 1, &cancel, || ());
+        let block = (&settings, &prepared);
+        let result = measure(block, &Terms::default(), entrant, 1, &cancel, || ());
+        if !takes_part(entrant[0].name()) {
+            assert!(result.expect("nobody is there").rows.is_empty());
+            continue;
+        }
         let failure = result.expect_err("it is noticed").to_string();
-        assert_eq!(
-            failure,
-            format!("{}: other changes than serially", entrant[0])
-        );
+        let expected = "another outcome than that of the plain loop: there are other changes";
+        assert_eq!(failure, format!("{}: {expected}", entrant[0]));
     }
 }

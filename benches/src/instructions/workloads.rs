@@ -1,12 +1,16 @@
 //! What is counted: paths of one worker, which are the same in every run.
 
-use std::{convert::Infallible, hint::black_box, num::NonZeroUsize};
+use std::{hint::black_box, num::NonZeroUsize};
 
 use pleach::{
     AccessSet, Block, CancelToken, Executor, MemoryState, ParallelExecutor, Runtime,
-    SerialExecutor, StateView, Stop, Strategy, Trust, Vm,
+    SerialExecutor, Strategy, Trust,
 };
-use pleach_bench::payments::{self, Key, Payment};
+use pleach_bench::{
+    engines::Native,
+    payments::{Key, balances},
+    workloads::{Balances, Payments, Shape, Workload as _},
+};
 use pleach_dtt::{Dtt, Limits, OpenTree};
 use pleach_evm::{Chain, sample};
 
@@ -33,49 +37,14 @@ const ACCOUNTS: u64 = 1_000;
 /// The block of the sample chain that is executed.
 const SAMPLE: usize = 2;
 
-fn block() -> Vec<Payment> {
-    payments::block(TRANSACTIONS, ACCOUNTS, 7)
-}
-
-/// Payments without further work.
-struct Payments {
-    declares: bool,
-}
-
-impl Vm for Payments {
-    type Transaction = Payment;
-    type Key = Key;
-    type Value = u64;
-    type Output = bool;
-    type Error = Infallible;
-    type Scratch = ();
-
-    fn accesses(&self, payment: &Payment, set: &mut AccessSet<Key>) -> Trust {
-        if !self.declares {
-            return Trust::Unknown;
-        }
-        payment.accesses(set);
-        Trust::Exact
-    }
-
-    fn execute<S: StateView<Key, u64>>(
-        &self,
-        payment: &Payment,
-        state: &mut S,
-        (): &mut (),
-    ) -> Result<bool, Stop<Infallible>> {
-        for (key, delta) in [
-            (payment.sender, -1),
-            (payment.sequence, 1),
-            (payment.receiver, 1),
-        ] {
-            let number = state.get(&key)?.unwrap_or_default();
-            let Some(number) = number.checked_add_signed(delta) else {
-                return Ok(false);
-            };
-            state.put(&key, number)?;
-        }
-        Ok(true)
+fn payments() -> Payments {
+    Payments {
+        transactions: TRANSACTIONS,
+        accounts: ACCOUNTS,
+        shape: Shape::Uniform,
+        balances: Balances::Values,
+        rounds: 0,
+        seed: 7,
     }
 }
 
@@ -85,8 +54,10 @@ fn alone(strategy: Strategy) -> ParallelExecutor {
 }
 
 fn repeat(repeats: u64, executor: &impl Executor, declares: bool) {
-    let state: MemoryState<Key, u64> = payments::balances(ACCOUNTS).collect();
-    let (vm, block) = (Payments { declares }, block());
+    let state: MemoryState<Key, u64> = balances(ACCOUNTS).collect();
+    let workload = payments();
+    let block = workload.block();
+    let vm = Native { workload, declares };
     for _ in 0..repeats {
         let outcome = executor.execute(Block::new(&vm, &state, &block));
         black_box(outcome.expect("payments are executed"));
@@ -94,7 +65,7 @@ fn repeat(repeats: u64, executor: &impl Executor, declares: bool) {
 }
 
 fn sets() -> Vec<AccessSet<Key>> {
-    let sets = block().into_iter().map(|payment| {
+    let sets = payments().block().into_iter().map(|payment| {
         let mut set = AccessSet::new();
         payment.accesses(&mut set);
         set

@@ -93,7 +93,7 @@ impl Group<'_> {
         fullest
     }
 
-    fn is_of(&self, sample: &Sample) -> bool {
+    pub(super) fn is_of(&self, sample: &Sample) -> bool {
         self.workload == sample.workload && *self.params == sample.params
     }
 }
@@ -160,6 +160,7 @@ pub(super) fn speedups(
                 .iter()
                 .map(|workers| (log2(*workers), workers.to_string()))
                 .collect(),
+            measured_to: sample.map(|_| log2(measured)),
             curves,
             shows_ends: true,
         })
@@ -293,7 +294,11 @@ pub(super) const SPEEDUP: Figure = Figure {
     spread: |_| None,
 };
 
-/// A figure against each of these parameters, where blocks differ in it alone; each engine with the most workers it had.
+/// So many charts of a workload there are in a section.
+const MOST_SWEEPS: usize = 4;
+
+/// A figure against each of these parameters, where blocks differ in it alone; each engine with the most workers it had. Of
+/// a workload, those charts are shown that have most to show.
 pub(super) fn sweeps(
     groups: &[Group<'_>],
     params: &[&str],
@@ -322,7 +327,19 @@ pub(super) fn sweeps(
             charts.extend(sweep(groups, param, figure, engines));
         }
     }
-    charts
+    let mut shown: Vec<Chart> = Vec::new();
+    let longest = |title: &str| {
+        let same = charts.iter().filter(|chart| chart.title == title);
+        same.map(|chart| chart.ticks.len()).max()
+    };
+    let longest: Vec<_> = charts.iter().map(|chart| longest(&chart.title)).collect();
+    for (chart, longest) in charts.into_iter().zip(longest) {
+        let same = shown.iter().filter(|other| other.title == chart.title);
+        if Some(chart.ticks.len()) == longest && same.count() < MOST_SWEEPS {
+            shown.push(chart);
+        }
+    }
+    shown
 }
 
 fn sweep(
@@ -333,9 +350,13 @@ fn sweep(
 ) -> Option<Chart> {
     let mut groups: Vec<_> = groups
         .iter()
-        .filter_map(|group| Some((group.params.get(param)?.as_f64()?, *group)))
+        .filter_map(|group| Some((group.params.get(param)?, *group)))
         .collect();
-    groups.sort_by(|one, other| one.0.total_cmp(&other.0));
+    // Words stay in the order in which they were measured.
+    groups.sort_by(|(one, _), (other, _)| {
+        let number = |value: &Json| value.as_f64().unwrap_or_default();
+        number(one).total_cmp(&number(other))
+    });
     let mut curves: BTreeMap<&str, Curve> = BTreeMap::new();
     let mut workers = 1;
     for (place, (_, group)) in groups.iter().enumerate() {
@@ -372,9 +393,10 @@ fn sweep(
         x_name: param.replace('_', " "),
         y_name: figure.name.to_owned(),
         ticks: ticks
-            .map(|(place, (value, _))| (place as f64, short(*value)))
+            .map(|(place, (value, _))| (place as f64, plain(value)))
             .collect(),
         curves: curves.into_values().collect(),
         shows_ends: false,
+        measured_to: None,
     })
 }

@@ -20,6 +20,17 @@ pub use sample::{Attempt, Sample, SampleError, Timeline};
 
 use crate::row::Row;
 
+/// The parameters that make transactions meet more or less often.
+pub const CONTENTION: [&str; 7] = [
+    "accounts",
+    "hot",
+    "zipf",
+    "distance",
+    "updates",
+    "warehouses",
+    "kind",
+];
+
 /// All that goes into the page. The same always gives the same text.
 ///
 /// # Examples

@@ -28,6 +28,8 @@ pub(super) struct Chart {
     pub(super) curves: Vec<Curve>,
     /// Whether the ends tell their numbers.
     pub(super) shows_ends: bool,
+    /// Up to here things were measured, and are simulated from here on.
+    pub(super) measured_to: Option<f64>,
 }
 
 /// How a curve came about, and looks.
@@ -193,6 +195,16 @@ impl Chart {
                 self.x(*at),
                 bottom + 15.0,
                 escape(text)
+            );
+        }
+        if let Some(at) = self.measured_to {
+            let x = self.x(at);
+            let _ = write!(
+                out,
+                r#"<path class="border" d="M{x:.1} {}V{bottom}"/><text class="border" x="{:.1}" y="{}">simulated</text>"#,
+                TOP - 6.0,
+                x + 4.0,
+                TOP - 2.0,
             );
         }
         let how = if scale.is_log { ", log scale" } else { "" };

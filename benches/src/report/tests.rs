@@ -140,7 +140,8 @@ fn what_is_simulated_is_told_apart() {
     assert!(!without.contains("class=\"simulated"));
     let samples = [sample(&rows[0].params)];
     let with = Report::new(&rows).samples(&samples).html();
-    assert!(with.contains("class=\"simulated"));
+    assert!(with.contains("class=\"simulated") && with.contains(">simulated</text>"));
+    assert!(!without.contains(">simulated</text>"), "nothing is");
     // Ten branches of four, each of which takes as long: ten times at most, and less with the overhead of exact sets.
     assert!(with.contains("bound 10<"), "the bound is at the end");
     assert!(with.contains(": 8 times the plain loop, simulated"));

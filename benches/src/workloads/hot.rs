@@ -2,7 +2,7 @@
 
 use pleach::{AccessSet, Delta};
 
-use super::{Access, Balances, Key, Output, Workload, key};
+use super::{Access, Balances, Key, Map, Output, Workload, key};
 use crate::payments::work;
 
 const COUNTER: u64 = 0;
@@ -31,6 +31,7 @@ pub struct Token {
 impl Workload for Mint {
     type Transaction = Token;
     type Value = u64;
+    type Table = Map<u64>;
 
     fn begin(&self, put: &mut dyn FnMut(Key, u64)) {
         put(key(0, COUNTER), 0);
@@ -97,6 +98,7 @@ pub struct Link {
 impl Workload for Chain {
     type Transaction = Link;
     type Value = u64;
+    type Table = Map<u64>;
 
     fn begin(&self, put: &mut dyn FnMut(Key, u64)) {
         // Those before the first.

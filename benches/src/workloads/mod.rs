@@ -27,8 +27,8 @@ mod zipf;
 
 use pleach::{AccessSet, Value};
 
-pub(crate) use access::InPlace;
-pub use access::{Access, Map};
+pub use access::{Access, Map, Ordered, Table};
+pub(crate) use access::{InPlace, ends};
 pub use hot::{Chain, Mint};
 pub use payments::{Balances, Payments, Shape};
 pub use scan::Scans;
@@ -52,6 +52,8 @@ pub trait Workload: Sync {
     type Transaction: Send + Sync;
     /// What the state holds.
     type Value: Value + 'static;
+    /// What the plain loop has the state in: [`Map`], or [`Ordered`] if there are scans.
+    type Table: Table<Self::Value> + 'static;
 
     /// Puts what is there in the beginning.
     fn begin(&self, put: &mut dyn FnMut(Key, Self::Value));
@@ -76,12 +78,8 @@ pub trait Workload: Sync {
         state: &mut A,
     ) -> Result<Output, A::Stop>;
 
-    /// The same in a map: to be written by those who can do it with fewer look-ups.
-    fn execute_in_place(
-        &self,
-        transaction: &Self::Transaction,
-        state: &mut Map<Self::Value>,
-    ) -> Output {
+    /// The same in place: to be written by those who can do it with fewer look-ups.
+    fn execute_in_place(&self, transaction: &Self::Transaction, state: &mut Self::Table) -> Output {
         let Ok(output) = self.execute(transaction, &mut InPlace(state));
         output
     }

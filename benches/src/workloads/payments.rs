@@ -70,6 +70,7 @@ pub struct Payments {
 impl Workload for Payments {
     type Transaction = Payment;
     type Value = u64;
+    type Table = Map<u64>;
 
     fn begin(&self, put: &mut dyn FnMut(Key, u64)) {
         balances(self.accounts).for_each(|(key, number)| put(key, number));
@@ -103,41 +104,58 @@ impl Workload for Payments {
     }
 
     fn accesses(&self, payment: &Payment, set: &mut AccessSet<Key>) {
-        match self.balances {
-            Balances::Values => payment.accesses(set),
-            Balances::Adds => {
-                set.add(payment.sender)
-                    .update(payment.sequence)
-                    .add(payment.receiver);
-            }
-        }
+        announce(payment, self.balances, set);
     }
 
     fn execute<A: Access<u64>>(&self, payment: &Payment, state: &mut A) -> Result<Output, A::Stop> {
-        if self.balances == Balances::Adds {
-            let sequence = state.get(&payment.sequence)?.unwrap_or_default();
-            work(sequence, self.rounds);
-            if !state.add(&payment.sender, Delta::Minus(1))? {
-                return Ok(None);
-            }
-            state.put(&payment.sequence, sequence + 1)?;
-            state.add(&payment.receiver, Delta::Plus(1))?;
-            return Ok(Some(sequence));
-        }
-        let balance = state.get(&payment.sender)?.unwrap_or_default();
-        let sequence = state.get(&payment.sequence)?.unwrap_or_default();
-        let receiver = state.get(&payment.receiver)?.unwrap_or_default();
-        work(balance, self.rounds);
-        let Some(left) = balance.checked_sub(1) else {
-            return Ok(None);
-        };
-        state.put(&payment.sender, left)?;
-        state.put(&payment.sequence, sequence + 1)?;
-        state.put(&payment.receiver, receiver + 1)?;
-        Ok(Some(sequence))
+        pay(payment, self.balances, 0, self.rounds, state)
     }
 
     fn execute_in_place(&self, payment: &Payment, state: &mut Map<u64>) -> Output {
         pay_in_place(payment, state, self.rounds)
     }
+}
+
+/// What a payment touches.
+pub(super) fn announce(payment: &Payment, balances: Balances, set: &mut AccessSet<Key>) {
+    match balances {
+        Balances::Values => payment.accesses(set),
+        Balances::Adds => {
+            set.add(payment.sender)
+                .update(payment.sequence)
+                .add(payment.receiver);
+        }
+    }
+}
+
+/// Makes a payment, with so many rounds of work, which begin with what was `seen` before. Gives the sender's sequence number, or
+/// nothing if there is not enough money.
+pub(super) fn pay<A: Access<u64>>(
+    payment: &Payment,
+    balances: Balances,
+    seen: u64,
+    rounds: u32,
+    state: &mut A,
+) -> Result<Output, A::Stop> {
+    if balances == Balances::Adds {
+        let sequence = state.get(&payment.sequence)?.unwrap_or_default();
+        work(sequence ^ seen, rounds);
+        if !state.add(&payment.sender, Delta::Minus(1))? {
+            return Ok(None);
+        }
+        state.put(&payment.sequence, sequence + 1)?;
+        state.add(&payment.receiver, Delta::Plus(1))?;
+        return Ok(Some(sequence));
+    }
+    let balance = state.get(&payment.sender)?.unwrap_or_default();
+    let sequence = state.get(&payment.sequence)?.unwrap_or_default();
+    let receiver = state.get(&payment.receiver)?.unwrap_or_default();
+    work(balance ^ seen, rounds);
+    let Some(left) = balance.checked_sub(1) else {
+        return Ok(None);
+    };
+    state.put(&payment.sender, left)?;
+    state.put(&payment.sequence, sequence + 1)?;
+    state.put(&payment.receiver, receiver + 1)?;
+    Ok(Some(sequence))
 }

@@ -61,13 +61,19 @@ pub enum Param {
     Updates,
     /// How many warehouses there are.
     Warehouses,
+    /// What the transactions of an Ethereum block have in common.
+    Kind,
+    /// How many million gas an Ethereum block uses.
+    Mgas,
+    /// What engines are told of an Ethereum block.
+    Hints,
     /// What fixes all that is drawn.
     Seed,
 }
 
 impl Param {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Txs,
         Self::Accounts,
         Self::Work,
@@ -78,6 +84,9 @@ impl Param {
         Self::Distance,
         Self::Updates,
         Self::Warehouses,
+        Self::Kind,
+        Self::Mgas,
+        Self::Hints,
         Self::Seed,
     ];
 
@@ -95,6 +104,9 @@ impl Param {
             Self::Distance => "distance",
             Self::Updates => "updates",
             Self::Warehouses => "warehouses",
+            Self::Kind => "kind",
+            Self::Mgas => "mgas",
+            Self::Hints => "hints",
             Self::Seed => "seed",
         }
     }
@@ -130,7 +142,7 @@ impl Kind {
             Self::SmallBank => "smallbank",
             Self::Ycsb => "ycsb",
             Self::YcsbScan => "ycsb-scan",
-            Self::Tpcc => "tpcc",
+            Self::Tpcc => "tpcc-lite",
         }
     }
 
@@ -145,11 +157,17 @@ impl Kind {
             Param::Hot => self == Self::Deposits,
             Param::Balances => matches!(
                 self,
-                Self::Payments | Self::Mint | Self::Deposits | Self::Withdrawals
+                Self::Payments
+                    | Self::PaymentsAptos
+                    | Self::PaymentsDiem
+                    | Self::Mint
+                    | Self::Deposits
+                    | Self::Withdrawals
             ),
             Param::Distance => self == Self::Chain,
             Param::Updates => self == Self::Ycsb,
             Param::Warehouses => self == Self::Tpcc,
+            Param::Kind | Param::Mgas | Param::Hints => false,
         }
     }
 
@@ -258,6 +276,7 @@ impl Setting {
             Param::Updates => Json::from(self.updates),
             Param::Warehouses => Json::from(self.warehouses),
             Param::Seed => Json::from(self.seed),
+            Param::Kind | Param::Mgas | Param::Hints => Json::Null,
         };
         has.map(|param| (param.name().to_owned(), value(param)))
             .collect()
@@ -291,6 +310,7 @@ impl Setting {
             transactions,
             accounts,
             width,
+            balances,
             rounds,
             seed,
         };

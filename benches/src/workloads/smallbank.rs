@@ -3,7 +3,7 @@
 
 use pleach::AccessSet;
 
-use super::{Access, Key, Output, Workload, key};
+use super::{Access, Key, Map, Output, Workload, key};
 use crate::payments::{Numbers, work};
 
 const CHECKING: u64 = 0;
@@ -76,6 +76,7 @@ impl Workload for SmallBank {
     type Transaction = Action;
     /// Checking accounts may be below zero.
     type Value = Cents;
+    type Table = Map<Cents>;
 
     fn begin(&self, put: &mut dyn FnMut(Key, Cents)) {
         let mut numbers = Numbers::new(!self.seed);
@@ -237,7 +238,6 @@ impl<A: Access<Cents>> Bank<'_, A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workloads::Map;
 
     #[test]
     fn money_comes_and_goes_as_actions_say() {

@@ -6,7 +6,7 @@
 
 use pleach::{AccessSet, NoAmount, Value};
 
-use super::{Access, Key, Output, Workload, key};
+use super::{Access, Key, Map, Output, Workload, key};
 use crate::payments::{Numbers, work};
 
 const WAREHOUSE: u64 = 0;
@@ -237,6 +237,7 @@ fn terminal(warehouse: u64, of: u64, district: u64, customer: u64, its: u64) -> 
 impl Workload for Tpcc {
     type Transaction = Action;
     type Value = Row;
+    type Table = Map<Row>;
 
     fn begin(&self, put: &mut dyn FnMut(Key, Row)) {
         let mut numbers = Numbers::new(!self.seed);
@@ -391,7 +392,6 @@ fn sell<A: Access<Row>>(state: &mut A, line: &Line) -> Result<(), A::Stop> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workloads::Map;
 
     #[test]
     fn warehouses_have_what_their_districts_have() {

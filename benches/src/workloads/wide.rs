@@ -3,8 +3,11 @@
 
 use pleach::AccessSet;
 
-use super::{Access, Key, Output, Workload, key};
-use crate::payments::{Numbers, Payment, balances, block, work};
+use super::{
+    Access, Balances, Key, Map, Output, Workload, key,
+    payments::{announce, pay},
+};
+use crate::payments::{Numbers, Payment, balances, block};
 
 /// How much a payment touches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,7 +27,9 @@ pub struct WidePayments {
     pub accounts: u64,
     /// How much they touch.
     pub width: Width,
-    /// Of [`work`], for each payment.
+    /// How balances are changed.
+    pub balances: Balances,
+    /// Of [`work`](crate::payments::work), for each payment.
     pub rounds: u32,
     /// What fixes all that is drawn.
     pub seed: u64,
@@ -60,6 +65,7 @@ impl WidePayments {
 impl Workload for WidePayments {
     type Transaction = WidePayment;
     type Value = u64;
+    type Table = Map<u64>;
 
     fn begin(&self, put: &mut dyn FnMut(Key, u64)) {
         balances(self.accounts).for_each(|(key, number)| put(key, number));
@@ -99,7 +105,7 @@ impl Workload for WidePayments {
     }
 
     fn accesses(&self, transaction: &WidePayment, set: &mut AccessSet<Key>) {
-        transaction.payment.accesses(set);
+        announce(&transaction.payment, self.balances, set);
         for key in &transaction.counts {
             set.update(*key);
         }
@@ -121,20 +127,13 @@ impl Workload for WidePayments {
         for key in reads {
             seen = seen.wrapping_mul(31) + state.get(key)?.unwrap_or_default();
         }
-        let balance = state.get(&payment.sender)?.unwrap_or_default();
-        let sequence = state.get(&payment.sequence)?.unwrap_or_default();
-        let receiver = state.get(&payment.receiver)?.unwrap_or_default();
-        work(balance ^ seen, self.rounds);
-        let Some(left) = balance.checked_sub(1) else {
+        let Some(sequence) = pay(payment, self.balances, seen, self.rounds, state)? else {
             return Ok(None);
         };
         for key in counts {
             let count = state.get(key)?.unwrap_or_default();
             state.put(key, count + 1)?;
         }
-        state.put(&payment.sender, left)?;
-        state.put(&payment.sequence, sequence + 1)?;
-        state.put(&payment.receiver, receiver + 1)?;
         Ok(Some(seen ^ sequence))
     }
 }

@@ -3,10 +3,10 @@
 
 use pleach::{AccessSet, NoAmount, Value};
 
-use super::{Access, Key, Output, Workload, key, zipf::Zipf};
+use super::{Access, Key, Map, Output, Workload, key, zipf::Zipf};
 use crate::payments::{Numbers, work};
 
-pub(super) const RECORDS: u64 = 0;
+const RECORDS: u64 = 0;
 
 /// How many different records a transaction asks for.
 const KEYS: usize = 10;
@@ -77,6 +77,7 @@ impl Workload for Ycsb {
     /// Those that are changed come last.
     type Transaction = [Key; KEYS];
     type Value = Record;
+    type Table = Map<Record>;
 
     fn begin(&self, put: &mut dyn FnMut(Key, Record)) {
         (0..self.records).for_each(|id| put(key(id, RECORDS), Record::new(id)));
@@ -151,7 +152,6 @@ impl Ycsb {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workloads::Map;
 
     #[test]
     fn each_transaction_has_ten_records_and_changes_some() {

@@ -3,14 +3,23 @@
 
 use std::time::Duration;
 
-use clap::value_parser;
-use pleach_bench::workloads::{Balances, Kind, Param, Setting};
+use clap::{builder::PossibleValuesParser, value_parser};
+use pleach_bench::{
+    gigagas::{self, Hints, Settings, Terms},
+    workloads::{Balances, Kind, Param, Setting},
+};
+
+use super::{
+    subject::{Subject, What},
+    usual::{Usual, UsualBlock},
+    workloads::chosen,
+};
 
 /// The parameters of workloads. Lists are measured in turn, each value with each of the others.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Parameters of workloads")]
 pub(super) struct Grid {
-    /// How many transactions a block has.
+    /// How many transactions a block has. An Ethereum block has --mgas.
     #[arg(
         long, alias = "transactions", value_name = "N,N...", value_delimiter = ',',
         value_parser = value_parser!(u32).range(1..=1_000_000),
@@ -31,10 +40,11 @@ pub(super) struct Grid {
     )]
     work: Vec<u32>,
 
-    /// How many microseconds the state takes for a read, at least: the thread sleeps as long.
+    /// How many microseconds the state takes for a read, at least: the thread sleeps as long. Of an Ethereum block, each account is
+    /// read once.
     #[arg(
         long, value_name = "N,N...", value_delimiter = ',',
-        value_parser = value_parser!(u32).range(0..=100_000),
+        value_parser = value_parser!(u32).range(0..=1_000_000),
     )]
     latency_us: Vec<u32>,
 
@@ -49,7 +59,7 @@ pub(super) struct Grid {
     )]
     hot: Vec<u8>,
 
-    /// payments, mint, deposits, withdrawals: whether balances are read and written (values) or changed by adds.
+    /// Payments of all kinds, mint: whether balances are read and written (values) or changed by adds.
     #[arg(long, value_name = "KIND,KIND", value_delimiter = ',')]
     balances: Vec<Balances>,
 
@@ -67,12 +77,33 @@ pub(super) struct Grid {
     )]
     updates: Vec<u8>,
 
-    /// tpcc: how many warehouses there are. Each takes about 30 MB, twice.
+    /// tpcc-lite: how many warehouses there are. Each takes about 30 MB, twice.
     #[arg(
         long, value_name = "N,N...", value_delimiter = ',',
         value_parser = value_parser!(u64).range(1..=256),
     )]
     warehouses: Vec<u64>,
+
+    /// evm-*: what transactions have in common. Default: each that there is of the workload.
+    #[arg(
+        long, value_name = "KIND,...", value_delimiter = ',',
+        value_parser = PossibleValuesParser::new(gigagas::Kind::ALL.map(gigagas::Kind::name)),
+    )]
+    kind: Vec<String>,
+
+    /// evm-*: how many million gas a block uses.
+    #[arg(
+        long, value_name = "N,N...", value_delimiter = ',',
+        value_parser = value_parser!(u32).range(1..=10_000),
+    )]
+    mgas: Vec<u32>,
+
+    /// evm-*: what the parallel engines are told of the block, as an earlier execution has recorded it.
+    #[arg(
+        long, value_name = "HINTS,...", value_delimiter = ',',
+        value_parser = PossibleValuesParser::new(Hints::ALL.map(Hints::name)),
+    )]
+    hints: Vec<String>,
 
     /// What fixes all that is drawn.
     #[arg(long, value_name = "N")]
@@ -92,29 +123,93 @@ fn below_one(text: &str) -> Result<f64, String> {
 
 impl Grid {
     /// All that is to be measured.
-    pub(super) fn settings(&self, kinds: &[Kind], quick: bool) -> anyhow::Result<Vec<Setting>> {
+    pub(super) fn subjects(&self, whats: &[What], quick: bool) -> anyhow::Result<Vec<Subject>> {
         for param in Param::ALL {
             anyhow::ensure!(
-                !self.asks(param) || kinds.iter().any(|kind| kind.has(param)),
+                !self.asks(param) || whats.iter().any(|what| what.has(param)),
                 "--{} means nothing for {}",
                 param.name().replace('_', "-"),
-                kinds
-                    .iter()
-                    .map(|kind| kind.name())
-                    .collect::<Vec<_>>()
-                    .join(", "),
+                names(whats),
             );
         }
-        let all = kinds.iter().flat_map(|kind| self.of(*kind, quick));
-        let all: Vec<_> = all.collect();
-        for Setting { kind, accounts, .. } in &all {
-            let fewest = kind.fewest_accounts();
+        for what in whats.iter().filter(|what| what.has(Param::Accounts)) {
+            let fewest = what.fewest_accounts();
             anyhow::ensure!(
-                *accounts >= fewest,
-                "--accounts is at least {fewest} for {kind}"
+                self.accounts.iter().all(|accounts| *accounts >= fewest),
+                "--accounts is at least {fewest} for {}",
+                what.name()
             );
         }
-        Ok(all)
+        for kind in chosen::<gigagas::Kind>(&self.kind, &[]) {
+            let has_it = |what: &What| matches!(what, What::Ethereum(workload) if workload.kinds().contains(&kind));
+            anyhow::ensure!(
+                whats.iter().any(has_it),
+                "there are no {kind} blocks of {}",
+                names(whats)
+            );
+        }
+        let all = whats.iter().flat_map(|what| match what {
+            What::Native(kind) => self.native(*kind, quick),
+            What::Ethereum(workload) => self.blocks(*workload, quick),
+        });
+        Ok(all.collect())
+    }
+
+    fn native(&self, kind: Kind, quick: bool) -> Vec<Subject> {
+        let mut all = self.of(kind, quick);
+        if !Param::ALL.into_iter().any(|param| self.asks(param)) {
+            for further in Usual::further(kind, quick) {
+                if !all.contains(&further) {
+                    all.push(further);
+                }
+            }
+        }
+        all.into_iter().map(Subject::Native).collect()
+    }
+
+    fn blocks(&self, workload: gigagas::Workload, quick: bool) -> Vec<Subject> {
+        let usual = UsualBlock::new(workload, quick);
+        let or = |asked: &[u32], usual: u32| match asked {
+            [] => vec![usual],
+            asked => asked.to_vec(),
+        };
+        let latencies = or(&self.latency_us, 0);
+        let hints = chosen(&self.hints, usual.hints);
+        let terms = latencies.iter().flat_map(|micros| {
+            let latency = Duration::from_micros((*micros).into());
+            hints.iter().map(move |hints| Terms {
+                latency,
+                hints: *hints,
+            })
+        });
+        let terms: Vec<_> = terms.collect();
+        let accounts = match &self.accounts[..] {
+            [] => vec![usual.accounts],
+            asked => asked.to_vec(),
+        };
+        let mut all = Vec::new();
+        let kinds = chosen(&self.kind, usual.kinds).into_iter();
+        for kind in kinds.filter(|kind| workload.kinds().contains(kind)) {
+            for mgas in or(&self.mgas, usual.mgas) {
+                // Where nobody is drawn, there is nothing to draw from.
+                let accounts = if kind.draws() {
+                    &accounts[..]
+                } else {
+                    &accounts[..1]
+                };
+                all.extend(accounts.iter().map(|accounts| {
+                    let base = Settings::new(workload, kind);
+                    let settings = Settings {
+                        gas: u64::from(mgas) * 1_000_000,
+                        accounts: *accounts,
+                        seed: self.seed.unwrap_or(base.seed),
+                        ..base
+                    };
+                    Subject::Ethereum(settings, terms.clone())
+                }));
+            }
+        }
+        all
     }
 
     fn asks(&self, param: Param) -> bool {
@@ -129,6 +224,9 @@ impl Grid {
             Param::Distance => !self.distance.is_empty(),
             Param::Updates => !self.updates.is_empty(),
             Param::Warehouses => !self.warehouses.is_empty(),
+            Param::Kind => !self.kind.is_empty(),
+            Param::Mgas => !self.mgas.is_empty(),
+            Param::Hints => !self.hints.is_empty(),
             _ => self.seed.is_some(),
         }
     }
@@ -190,6 +288,11 @@ impl Grid {
     }
 }
 
+fn names(whats: &[What]) -> String {
+    let names = whats.iter().map(|what| what.name());
+    names.collect::<Vec<_>>().join(", ")
+}
+
 struct Expand<'a> {
     kind: Kind,
     all: &'a mut Vec<Setting>,
@@ -216,65 +319,5 @@ impl Expand<'_> {
             })
         });
         *self.all = all.collect();
-    }
-}
-
-/// What is measured if nobody asks for anything; where there is nothing, [`Setting::new`] says it.
-#[derive(Default)]
-struct Usual {
-    balances: &'static [Balances],
-    txs: &'static [u32],
-    accounts: &'static [u64],
-    updates: &'static [u8],
-    zipf: &'static [f64],
-    hot: &'static [u8],
-    distance: &'static [u64],
-    warehouses: &'static [u64],
-}
-
-impl Usual {
-    fn new(kind: Kind, quick: bool) -> Self {
-        const BOTH: &[Balances] = &[Balances::Values, Balances::Adds];
-        if quick {
-            return Self {
-                balances: if matches!(kind, Kind::Mint | Kind::Deposits) {
-                    BOTH
-                } else {
-                    &[]
-                },
-                accounts: match kind {
-                    Kind::Payments => &[100, 10_000],
-                    Kind::PaymentsAptos | Kind::PaymentsDiem => &[1_000],
-                    Kind::SmallBank | Kind::Ycsb | Kind::YcsbScan => &[100_000],
-                    _ => &[],
-                },
-                distance: &[1, 16],
-                ..Self::default()
-            };
-        }
-        Self {
-            balances: BOTH,
-            txs: if kind == Kind::Payments {
-                &[1_000, 10_000]
-            } else {
-                &[]
-            },
-            accounts: match kind {
-                Kind::Payments | Kind::PaymentsAptos | Kind::PaymentsDiem => {
-                    &[2, 10, 100, 1_000, 10_000]
-                }
-                Kind::Ycsb | Kind::YcsbScan => &[100_000, 1_000_000],
-                _ => &[],
-            },
-            updates: &[2, 5],
-            zipf: if kind == Kind::Ycsb {
-                &[0.0, 0.6, 0.9, 0.99]
-            } else {
-                &[]
-            },
-            hot: &[10, 50, 90],
-            distance: &[1, 2, 4, 16],
-            warehouses: &[1, 8, 64],
-        }
     }
 }

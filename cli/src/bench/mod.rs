@@ -2,24 +2,25 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `workloads.rs` | `pleach bench WORKLOAD...`: every engine on any native workload |
+//! | `workloads.rs` | `pleach bench WORKLOAD...`: every engine on any workload |
+//! | `subject.rs` | workloads by name, native ones and Ethereum blocks, and how each is measured |
 //! | `grid.rs` | which parameters a workload is measured with |
+//! | `usual.rs` | those that nobody has to ask for |
 //! | `table.rs` | the result of that for people |
 //! | `page.rs` | the same in charts |
 //! | `pipeline.rs` | `pleach bench pipeline` |
-//! | `gigagas.rs` | `pleach bench evm-transfers`, and the other Ethereum blocks |
 
-mod gigagas;
 mod grid;
 mod page;
 mod pipeline;
+mod subject;
 mod table;
+mod usual;
 mod workloads;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use pleach_bench::gigagas::Workload;
 
 /// Measures the engines beside each other, on blocks of many kinds.
 #[derive(Debug, clap::Args)]
@@ -35,15 +36,6 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Other {
     Pipeline(pipeline::Arguments),
-    /// Ethereum blocks of a billion gas: payments of ether.
-    EvmTransfers(gigagas::Arguments),
-    /// The same: payments with a token of `OpenZeppelin`.
-    #[command(name = "evm-erc20")]
-    EvmErc20(gigagas::Arguments),
-    /// The same: swaps on Uniswap V2.
-    EvmSwaps(gigagas::Arguments),
-    /// The same: six of ten pay ether, two pay with tokens, and two swap.
-    EvmHybrid(gigagas::Arguments),
 }
 
 /// Runs the command.
@@ -51,9 +43,5 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.other {
         None => workloads::run(&arguments.workloads),
         Some(Other::Pipeline(arguments)) => pipeline::run(arguments),
-        Some(Other::EvmTransfers(arguments)) => gigagas::run(Workload::Transfers, arguments),
-        Some(Other::EvmErc20(arguments)) => gigagas::run(Workload::Erc20, arguments),
-        Some(Other::EvmSwaps(arguments)) => gigagas::run(Workload::Swaps, arguments),
-        Some(Other::EvmHybrid(arguments)) => gigagas::run(Workload::Hybrid, arguments),
     }
 }

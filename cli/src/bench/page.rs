@@ -9,26 +9,38 @@ use std::{
 };
 
 use anyhow::Context;
-use pleach::{ParallelExecutor, Runtime, Strategy};
+use pleach::{CancelToken, ParallelExecutor, Runtime, State, Strategy, Vm};
 use pleach_bench::{
     engines::{Base, Native},
-    report::{Report, Sample, SampleError, Timeline},
+    gigagas::{self, Prepared, Settings},
+    report::{CONTENTION, Report, Sample, Timeline},
     row::Row,
     workloads::{Setting, Visitor, Workload},
 };
 
-/// So many blocks are simulated on more workers than there are.
-const SAMPLES: usize = 16;
+use super::subject::Subject;
 
-/// The block that is drawn has so many transactions: more would be too many lines.
+/// So many blocks of a workload are simulated on more workers than there are.
+const SAMPLES: usize = 5;
+
+/// A block is worth to be drawn if its tree allows such a speed-up: neither one chain nor no dependencies at all.
+const WORTH_IT: std::ops::Range<f64> = 3.0..15.0;
+
+/// The block that is drawn has so many transactions, or million gas: more would be too many lines.
 const DRAWN: usize = 240;
+const DRAWN_MGAS: u64 = 4;
 
 /// A page that is going to be written.
 pub(super) struct Page {
     path: PathBuf,
     samples: Vec<Sample>,
-    drawn: Option<(Sample, Vec<Timeline>)>,
+    drawn: Option<Drawn>,
+    /// Whether there is something to see on that.
+    is_worth_it: bool,
 }
+
+/// A small block, and what workers did with it.
+type Drawn = (Sample, Vec<Timeline>);
 
 impl Page {
     /// In this file. It is made now, so that who cannot have it learns of that before anything is measured.
@@ -37,30 +49,54 @@ impl Page {
             path: path.to_owned(),
             samples: Vec::new(),
             drawn: None,
+            is_worth_it: false,
         };
         page.write("")?;
         Ok(page)
     }
 
-    /// Looks at a block that was measured.
+    /// Looks at a block that was measured, and at what it was seen to be made of.
     pub(super) fn look(
         &mut self,
-        setting: &Setting,
+        subject: &Subject,
         workers: &[NonZeroUsize],
+        sample: Option<Sample>,
     ) -> anyhow::Result<()> {
-        // A sample takes as long as a serial run, and a slow state says nothing of the tree.
-        if self.samples.len() < SAMPLES && setting.latency.is_zero() {
-            self.samples.push(setting.visit(Look(setting))?);
-        }
-        if self.drawn.is_none() {
-            let mut small = *setting;
-            small.txs = small.txs.min(DRAWN);
-            small.latency = Duration::ZERO;
+        self.samples
+            .extend(sample.filter(|sample| self.has_room(sample)));
+        if !self.is_worth_it {
             let most = workers.iter().copied().max().unwrap_or(NonZeroUsize::MIN);
-            let sample = small.visit(Look(&small))?;
-            self.drawn = Some((sample, small.visit(Watch(most))?));
+            let drawn = match subject {
+                Subject::Native(setting) => {
+                    let mut small = *setting;
+                    small.txs = small.txs.min(DRAWN);
+                    small.latency = Duration::ZERO;
+                    small.visit(Watch(&small, most))?
+                }
+                Subject::Ethereum(settings, _) => draw(settings, most)?,
+            };
+            let (Sample { tree, costs, .. }, _) = &drawn;
+            let allowed = costs.iter().sum::<u64>() as f64 / tree.critical_path(costs).cost as f64;
+            self.is_worth_it = WORTH_IT.contains(&allowed);
+            if self.is_worth_it || self.drawn.is_none() {
+                self.drawn = Some(drawn);
+            }
         }
         Ok(())
+    }
+
+    /// Of each workload some blocks are kept that are equal but for how much their transactions meet.
+    fn has_room(&self, sample: &Sample) -> bool {
+        let same = self.samples.iter();
+        let same = same.filter(|other| other.workload == sample.workload);
+        let same: Vec<_> = same.collect();
+        let is_like = |other: &&&Sample| {
+            let both = other.params.iter().zip(&sample.params);
+            let mut both = both.filter(|((name, _), _)| !CONTENTION.contains(&name.as_str()));
+            both.all(|(one, other)| one == other)
+        };
+        // The time that a slow state takes says nothing of the tree.
+        same.len() < SAMPLES && same.first().is_none_or(|first| is_like(&first)) && !is_slow(sample)
     }
 
     /// Writes what there is.
@@ -109,52 +145,68 @@ fn facts() -> Vec<(String, String)> {
     facts
 }
 
-/// What is in a block.
-struct Look<'a>(&'a Setting);
+fn is_slow(sample: &Sample) -> bool {
+    let latency = sample.params.get("latency_us");
+    latency.is_some_and(|micros| micros.as_u64() != Some(0))
+}
 
-impl Visitor for Look<'_> {
-    type Result = Result<Sample, SampleError>;
+/// What so many workers do with a block of native transactions: planned, and by optimism.
+struct Watch<'a>(&'a Setting, NonZeroUsize);
+
+impl Visitor for Watch<'_> {
+    type Result = anyhow::Result<Drawn>;
 
     fn visit<W: Workload + Clone + 'static>(self, workload: &W) -> Self::Result {
-        let Self(setting) = self;
-        let vm = Native {
-            workload: workload.clone(),
-            declares: false,
-        };
+        let Self(setting, workers) = self;
         let base = Base::new(workload, Duration::ZERO);
-        Sample::new(
+        let block = workload.block();
+        let vm = |declares| Native {
+            workload: workload.clone(),
+            declares,
+        };
+        let sample = Sample::new(
             setting.kind.name(),
             &setting.params(),
-            &vm,
+            &vm(false),
             &base,
-            &workload.block(),
-        )
+            &block,
+        )?;
+        let watch = |strategy, vm: &_| watch(strategy, workers, vm, &base, &block);
+        let timelines = vec![
+            watch(Strategy::Exact, &vm(true))?,
+            watch(Strategy::Optimistic, &vm(false))?,
+        ];
+        Ok((sample, timelines))
     }
 }
 
-/// What so many workers do with a block: planned, and by optimism.
-struct Watch(NonZeroUsize);
+/// The same for an Ethereum block: by optimism alone.
+fn draw(settings: &Settings, workers: NonZeroUsize) -> anyhow::Result<Drawn> {
+    let small = Settings {
+        gas: settings.gas.min(DRAWN_MGAS * 1_000_000),
+        ..*settings
+    };
+    let case = gigagas::generate(&small);
+    let prepared = Prepared::new(&case, &CancelToken::new())?;
+    let (vm, steps, state) = prepared.inside();
+    let params = small.params(&gigagas::Terms::default());
+    let sample = Sample::new(small.workload.name(), &params, vm, &state, steps)?;
+    let timeline = watch(Strategy::Optimistic, workers, vm, &state, steps)?;
+    Ok((sample, vec![timeline]))
+}
 
-impl Visitor for Watch {
-    type Result = anyhow::Result<Vec<Timeline>>;
-
-    fn visit<W: Workload + Clone + 'static>(self, workload: &W) -> Self::Result {
-        let Self(workers) = self;
-        let base = Base::new(workload, Duration::ZERO);
-        let block = workload.block();
-        let runtime = Runtime::builder().workers(workers).build()?;
-        let ways = [
-            ("pleach-exact", Strategy::Exact, true),
-            ("pleach-optimistic", Strategy::Optimistic, false),
-        ];
-        let timelines = ways.into_iter().map(|(name, strategy, declares)| {
-            let executor = ParallelExecutor::new(&runtime).strategy(strategy);
-            let vm = Native {
-                workload: workload.clone(),
-                declares,
-            };
-            Timeline::new(name, &executor, workers, &vm, &base, &block)
-        });
-        Ok(timelines.collect::<Result<_, _>>()?)
-    }
+fn watch<V: Vm, S: State<V::Key, V::Value>>(
+    strategy: Strategy,
+    workers: NonZeroUsize,
+    vm: &V,
+    state: &S,
+    block: &[V::Transaction],
+) -> anyhow::Result<Timeline> {
+    let runtime = Runtime::builder().workers(workers).build()?;
+    let executor = ParallelExecutor::new(&runtime).strategy(strategy);
+    let name = match strategy {
+        Strategy::Exact => "pleach-exact",
+        _ => "pleach-optimistic",
+    };
+    Ok(Timeline::new(name, &executor, workers, vm, state, block)?)
 }

@@ -1,6 +1,7 @@
 //! `pleach bench pipeline`: a chain of blocks in a pipeline, and block by block.
 
 use std::{
+    cell::Cell,
     io::{self, ErrorKind, Write},
     num::NonZeroUsize,
     process::ExitCode,
@@ -11,14 +12,17 @@ use std::{
 use anyhow::Context;
 use clap::value_parser;
 use pleach::CancelToken;
-use pleach_bench::chain::{self, Case, Chain, Failure, How, Measured, Overload};
+use pleach_bench::chain::{self, Case, Chain, Failure, Measured, Overload, Watch};
 use serde::Serialize;
 
 use crate::{
     interrupt::{self, CANCELLED},
     progress::Progress,
     tables::{align, lines, make_fit, screen, table},
-    text::{counted, decimal, explain, milliseconds, print_line, thousands, with_causes, wrap},
+    text::{
+        counted, decimal, explain, microseconds, milliseconds, print_line, thousands, with_causes,
+        wrap,
+    },
 };
 
 const AFTER_HELP: &str = "\
@@ -115,6 +119,8 @@ const DISPENSABLE: [usize; 3] = [3, 5, 8];
 /// What a case has come to.
 struct Done {
     case: Case,
+    /// How long a read really took where there was nothing else to do, if it took any time.
+    read: Option<Duration>,
     measured: [Measured; 2],
     overload: Overload,
 }
@@ -127,14 +133,20 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     );
     let cancel = interrupt::token()?;
     let cases = arguments.cases();
-    let steps = 5 * usize::from(arguments.repeat);
+    // As fast as it goes and at a load, both ways; then the pipeline alone.
+    let steps = 6 * usize::from(arguments.repeat);
     let progress = Progress::new(arguments.quiet, cases.len() * steps);
     let mut results = Vec::new();
     let mut failed = false;
     let mut written = Ok(());
     for case in cases {
-        progress.say(format!("{:?} a read", case.latency));
-        match measure(arguments, case, &cancel, &progress) {
+        let runs = Runs {
+            latency: case.latency,
+            progress: &progress,
+            cancel: &cancel,
+            has_begun: Cell::new(false),
+        };
+        match measure(arguments, case, &runs) {
             Ok(Some(done)) if arguments.json => written = print_lines(&done),
             Ok(Some(done)) => results.push(done),
             Ok(None) => break,
@@ -160,14 +172,38 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }))
 }
 
-fn measure(
-    arguments: &Arguments,
-    case: Case,
-    cancel: &CancelToken,
-    progress: &Progress,
-) -> Result<Option<Done>, Failure> {
+/// The runs of a case, each a step of the bar.
+struct Runs<'a> {
+    latency: Duration,
+    progress: &'a Progress,
+    cancel: &'a CancelToken,
+    has_begun: Cell<bool>,
+}
+
+impl Watch for Runs<'_> {
+    fn begins(&self, run: &str) {
+        if self.has_begun.replace(true) {
+            self.progress.step();
+        }
+        let latency = self.latency;
+        self.progress.say(format!("{latency:?} a read: {run}"));
+    }
+
+    fn goes_on(&self) -> bool {
+        self.progress.tick();
+        !self.cancel.is_cancelled()
+    }
+}
+
+impl Drop for Runs<'_> {
+    fn drop(&mut self) {
+        self.progress.step();
+    }
+}
+
+fn measure(arguments: &Arguments, case: Case, runs: &Runs<'_>) -> Result<Option<Done>, Failure> {
     let repeat = usize::from(arguments.repeat);
-    let Some(measured) = chain::measure(case, repeat, cancel, || progress.step())? else {
+    let Some(measured) = chain::measure(case, repeat, runs)? else {
         return Ok(None);
     };
     let target = arguments.target_ms.map_or_else(
@@ -175,20 +211,13 @@ fn measure(
         |target| Duration::from_millis(u64::from(target)),
     );
     let time = Duration::from_secs(u64::from(arguments.seconds));
-    let step = || progress.step();
-    let overload = chain::overload(case, repeat, arguments.overload, time, target, cancel, step)?;
+    let overload = chain::overload(case, repeat, arguments.overload, time, target, runs)?;
     Ok(overload.map(|overload| Done {
         case,
+        read: case.read(),
         measured,
         overload,
     }))
-}
-
-fn name(how: How) -> &'static str {
-    match how {
-        How::OneByOne => "block by block",
-        How::Pipeline => "pipeline",
-    }
 }
 
 impl Done {
@@ -201,9 +230,10 @@ impl Done {
 /// A way of executing blocks, as JSON.
 #[derive(Serialize)]
 struct Line {
-    how: &'static str,
+    how: String,
     transactions: usize,
     latency_us: u128,
+    read_us: Option<f64>,
     workers: NonZeroUsize,
     blocks_per_s: f64,
     transactions_per_s: f64,
@@ -238,9 +268,10 @@ fn print_lines(done: &Done) -> io::Result<()> {
     for measured in &done.measured {
         let blocks_per_s = measured.fast.speed();
         print_line(&Line {
-            how: name(measured.how),
+            how: measured.how.to_string(),
             transactions: done.case.transactions,
             latency_us: done.case.latency.as_micros(),
+            read_us: done.read.map(microseconds),
             workers: done.case.workers,
             blocks_per_s,
             transactions_per_s: blocks_per_s * done.case.transactions as f64,
@@ -293,7 +324,7 @@ fn print(results: &[Done], seconds: u32) -> io::Result<()> {
                 } else {
                     String::new()
                 },
-                name(measured.how).to_owned(),
+                measured.how.to_string(),
                 decimal(Some(speed), 1),
                 decimal(Some(speed * done.case.transactions as f64), 0),
                 decimal(Some(done.speedup(measured)), 2),
@@ -331,13 +362,28 @@ fn print(results: &[Done], seconds: u32) -> io::Result<()> {
     ] {
         text.append(&mut explain(name, meaning, 12, width));
     }
-    for Done { case, overload, .. } in results {
+    for Done {
+        case,
+        read,
+        overload,
+        ..
+    } in results
+    {
         text.push(String::new());
+        let latency = case.latency;
+        if let Some(read) = read {
+            text.append(&mut wrap(
+                &format!(
+                    "A read that is to take {latency:?} took {} us where there was nothing else to do.",
+                    decimal(Some(microseconds(*read)), 1)
+                ),
+                width,
+            ));
+        }
         text.append(&mut wrap(
             &format!(
-                "Overload, {:?} a read: of {} blocks/s that were offered for {} s, again and again, the pipeline executed {}, {} % of its best, and refused \
+                "Overload, {latency:?} a read: of {} blocks/s that were offered for {} s, again and again, the pipeline executed {}, {} % of its best, and refused \
                  the others. These took {} ms (p90), {} ms (p99), {} ms (p99.9); at most {} ms (p99) were asked for.",
-                case.latency,
                 decimal(Some(overload.offered), 0),
                 seconds,
                 decimal(Some(overload.accepted.speed()), 1),

@@ -5,6 +5,7 @@ use std::{
     io::{self, Write},
 };
 
+use comfy_table::ColumnConstraint;
 use pleach_bench::row::Row;
 use serde_json::Value;
 
@@ -13,27 +14,31 @@ use crate::{
     text::{decimal, explain, thousands, wrap},
 };
 
-const HEADER: [&str; 13] = [
+const HEADER: [&str; 14] = [
     "engine", "workers", "TPS", "slowest", "fastest", "speed-up", "of bound", "CPU us", "attempts",
-    "allocs", "MB", "p50 us", "p99 us",
+    "allocs", "MB", "p50 us", "p99 us", "Mgas/s",
 ];
 
+/// Of Ethereum blocks alone.
+const MGAS: usize = 13;
+
 /// What a narrow table goes without, first to last.
-const DISPENSABLE: [usize; 10] = [9, 10, 3, 4, 11, 12, 6, 8, 7, 1];
+const DISPENSABLE: [usize; 11] = [9, 10, 3, 4, 11, 12, 6, MGAS, 8, 7, 1];
 
 /// What columns mean.
-const MEANINGS: [(usize, &str); 8] = [
+const MEANINGS: [(usize, &str); 9] = [
     (
         3,
         "the slowest and the fastest run, in transactions a second",
     ),
     (
         5,
-        "how many times as fast as the plain loop, which changes its hash map in place",
+        "how many times as fast as the plain loop: over a map that it changes in place, or of revm over its cache",
     ),
     (
         6,
-        "that, as a share of what the block's tree and the number of workers allow",
+        "that, as a share of what the block's tree and the number of workers allow, if transactions take what they take in the \
+         plain loop",
     ),
     (
         7,
@@ -46,6 +51,7 @@ const MEANINGS: [(usize, &str); 8] = [
         11,
         "from the beginning of the block until half, and 99 of 100, transactions were final",
     ),
+    (MGAS, "millions of gas a second"),
 ];
 
 /// Prints what has results.
@@ -72,16 +78,27 @@ pub(super) fn print(results: &[Vec<Row>]) -> io::Result<()> {
             decimal(row.peak_alloc_mb, 1),
             decimal(row.commit_p50_us, 0),
             decimal(row.commit_p99_us, 0),
+            decimal(row.mgas_per_s, 0),
         ]);
     }
     align(&mut table, &[0]);
     let width = screen();
-    let hidden = make_fit(&mut table, width, &DISPENSABLE);
+    let mut hidden = make_fit(&mut table, width, &DISPENSABLE);
+    if results().flatten().all(|row| row.mgas_per_s.is_none()) {
+        if let Some(column) = table.column_mut(MGAS) {
+            column.set_constraint(ColumnConstraint::Hidden);
+        }
+        hidden.push(MGAS);
+    }
     let mut lines = lines(&table, 0).into_iter();
     let mut out = io::stdout().lock();
     let header: Vec<_> = lines.by_ref().take(2).collect();
     for rows in results() {
-        for line in wrap(&title(&rows[0].workload, &rows[0].params), width.into()) {
+        let mut what = title(&rows[0].workload, &rows[0].params);
+        if let Some(read) = rows[0].read_us {
+            what = format!("{what}; reads took {} us", decimal(Some(read), 0));
+        }
+        for line in wrap(&what, width.into()) {
             writeln!(out, "{line}")?;
         }
         if rows.iter().any(|row| row.is_noisy) {

@@ -11,11 +11,16 @@ use std::{
 use anyhow::Context;
 use clap::{builder::PossibleValuesParser, value_parser};
 use pleach_bench::{
-    engines::{Name, lineup, measure},
-    workloads::{Kind, Setting},
+    engines::{Name, lineup},
+    row::Row,
 };
 
-use super::{grid::Grid, page::Page, table};
+use super::{
+    grid::Grid,
+    page::Page,
+    subject::{Means, Subject, What},
+    table,
+};
 use crate::{
     interrupt::{self, CANCELLED},
     progress::Progress,
@@ -23,8 +28,9 @@ use crate::{
 };
 
 pub(super) const AFTER_HELP: &str = "\
-Without a workload all are measured. All engines execute the same block in turns; each outcome, the outputs and the state \
-at the end, is compared with the plain loop's while the clock stands. If one differs there are no figures.
+Without a workload all are measured: half an hour on two cores, or two minutes with --quick. All engines execute the same block in \
+turns; each outcome, the outputs and the state at the end, is compared with the plain loop's while the clock stands. If one differs \
+there are no figures. Ethereum blocks have the engines plain, a revm loop over its cache, serial, pleach-optimistic and pleach-auto.
 
 Exit code: 0 if all engines agree; 1 if one of them does not, or fails; 2 if the usage is wrong; 130 if it was cancelled \
 with Ctrl-C, with the results of what was done.";
@@ -33,7 +39,7 @@ with Ctrl-C, with the results of what was done.";
 #[derive(Debug, clap::Args)]
 pub(super) struct Workloads {
     /// What to measure. Default: all.
-    #[arg(value_name = "WORKLOAD", value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name)))]
+    #[arg(value_name = "WORKLOAD", value_parser = PossibleValuesParser::new(What::all().map(What::name)))]
     names: Vec<String>,
 
     /// Which engines. The plain loop always takes part. Default: all.
@@ -50,11 +56,11 @@ pub(super) struct Workloads {
     )]
     workers: Vec<u16>,
 
-    /// How often each engine executes each block. Default: 11, or 3 if it is to be quick.
+    /// How often each engine executes each block. Default: 7, or 3 if it is to be quick.
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1_000))]
     repeat: Option<u16>,
 
-    /// Fewer runs, and fewer parameters where none are given: all workloads take a minute or two on two cores.
+    /// Fewer runs, and fewer parameters where none are given: all workloads take less than two minutes on two cores.
     #[arg(long)]
     quick: bool,
 
@@ -77,7 +83,10 @@ pub(super) struct Workloads {
 const MOST_WORKERS: i64 = 256;
 
 /// Those that were named, each once, or else all. Names were checked before.
-fn chosen<T: Copy + PartialEq + std::str::FromStr>(names: &[String], all: &[T]) -> Vec<T> {
+pub(super) fn chosen<T: Copy + PartialEq + std::str::FromStr>(
+    names: &[String],
+    all: &[T],
+) -> Vec<T> {
     let mut chosen = Vec::new();
     for one in names.iter().filter_map(|name| name.parse().ok()) {
         if !chosen.contains(&one) {
@@ -110,38 +119,52 @@ impl Workloads {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Workloads) -> anyhow::Result<ExitCode> {
-    let kinds = chosen(&arguments.names, &Kind::ALL);
-    let settings = arguments.grid.settings(&kinds, arguments.quick)?;
+    let whats = chosen(&arguments.names, &What::all().collect::<Vec<_>>());
+    let subjects = arguments.grid.subjects(&whats, arguments.quick)?;
     let cancel = interrupt::token()?;
     let engines = chosen(&arguments.engines, &Name::ALL);
     let workers = arguments.workers();
     let entrants =
         lineup(&engines, &workers).context("there are not enough threads for the workers")?;
-    let usual = if arguments.quick { 3 } else { 11 };
+    let usual = if arguments.quick { 3 } else { 7 };
     let repeat = usize::from(arguments.repeat.unwrap_or(usual));
+    let means = Means {
+        entrants: &entrants,
+        repeat,
+        cancel: &cancel,
+    };
+    let count: usize = subjects.iter().map(Subject::count).sum();
     // Each block is executed once more, for what is counted.
-    let progress = Progress::new(arguments.quiet, settings.len() * (repeat + 1));
+    let progress = Progress::new(arguments.quiet, count * (repeat + 1));
     let mut page = arguments.html.as_deref().map(Page::new).transpose()?;
-    let mut results = Vec::new();
+    let mut results: Vec<Vec<Row>> = Vec::new();
     let mut failed = false;
     let mut written = Ok(());
-    for setting in settings {
-        progress.say(describe(&setting));
-        match measure(&setting, &entrants, repeat, &cancel, || progress.step()) {
-            Ok(rows) => {
+    for subject in &subjects {
+        let mut what = subject.workload().to_owned();
+        let measured = subject.measure(
+            means,
+            &mut |params| {
+                what = table::title(subject.workload(), params);
+                progress.say(what.clone());
+            },
+            &mut || progress.step(),
+            &mut |measured| {
+                let rows = measured.rows;
                 if arguments.json {
                     written = rows.iter().try_for_each(print_line);
                 }
                 if let Some(page) = page.as_mut().filter(|_| !rows.is_empty()) {
-                    page.look(&setting, &workers)?;
+                    page.look(subject, &workers, measured.sample)?;
                 }
                 results.push(rows);
-            }
-            Err(failure) => {
-                failed = true;
-                let what = describe(&setting);
-                let _ = writeln!(io::stderr(), "pleach: {what}: {}", with_causes(&failure));
-            }
+                Ok(written.is_ok())
+            },
+        );
+        if let Err(failure) = measured {
+            failed = true;
+            let causes = with_causes(failure.as_ref());
+            let _ = writeln!(io::stderr(), "pleach: {what}: {causes}");
         }
         if cancel.is_cancelled() || written.is_err() {
             break;
@@ -164,9 +187,4 @@ pub(super) fn run(arguments: &Workloads) -> anyhow::Result<ExitCode> {
     } else {
         u8::from(failed)
     }))
-}
-
-/// The workload and its parameters in a line.
-fn describe(setting: &Setting) -> String {
-    table::title(setting.kind.name(), &setting.params())
 }

@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context;
 use pleach::{
     Strategy,
-    determinism::{Divergence, Kind, Schedule},
+    determinism::{Divergence, Hints, Kind, Schedule},
 };
 use serde::{Deserialize, Serialize};
 
@@ -69,13 +69,29 @@ impl Case {
 
     /// The smallest case that is found. `tried` is told of each that is run.
     pub(crate) fn shrunk(mut self, mut tried: impl FnMut(&Case)) -> Self {
-        // Automatically, small blocks are executed serially: what shows by optimism too becomes smaller.
-        if self.schedule.strategy == Strategy::Auto {
-            let optimistic = Schedule {
-                strategy: Strategy::Optimistic,
-                ..self.schedule
-            };
-            if let Some(case) = diverging(&self.block, optimistic, &mut tried) {
+        let simpler: [fn(Schedule) -> Schedule; 3] = [
+            |schedule| Schedule {
+                trouble: None,
+                ..schedule
+            },
+            |schedule| Schedule {
+                hints: Hints::None,
+                ..schedule
+            },
+            // Automatically, small blocks are executed serially: what shows by optimism too becomes smaller.
+            |schedule| match schedule.strategy {
+                Strategy::Auto => Schedule {
+                    strategy: Strategy::Optimistic,
+                    ..schedule
+                },
+                _ => schedule,
+            },
+        ];
+        for simpler in simpler {
+            let schedule = simpler(self.schedule);
+            if schedule != self.schedule
+                && let Some(case) = diverging(&self.block, schedule, &mut tried)
+            {
                 self = case;
             }
         }

@@ -47,7 +47,7 @@ pub(crate) struct Arguments {
     /// How many blocks to look at.
     #[arg(long, value_name = "N")]
     cases: Option<u64>,
-    /// Numbers of workers, separated by commas.
+    /// Numbers of workers, separated by commas: one block after another gets the next one.
     #[arg(
         long,
         value_name = "LIST",
@@ -74,8 +74,12 @@ const SECONDS: u64 = 60;
 /// Nothing takes so long but what never ends.
 const HANGS: Duration = Duration::from_secs(30);
 
-/// What programs and rules say when they panic.
-const MEANT: [&str; 2] = ["a program panicked", "a rule panicked"];
+/// What programs, rules and states say that panic as they are to.
+const MEANT: [&str; 3] = [
+    "a program panicked",
+    "a rule panicked",
+    pleach::determinism::PANIC,
+];
 
 /// What was looked at, and what was found.
 struct Result {
@@ -180,7 +184,8 @@ fn search(arguments: &Arguments, watch: &Watch) -> anyhow::Result<Result> {
         }
         let seed = arguments.seed.wrapping_add(number);
         let block = Arc::new(Subject::from_seed(arguments.vm, seed));
-        let plan = block.plan(&workers, 1 + seed % 3, seed);
+        let workers = workers[(seed % workers.len() as u64) as usize];
+        let plan = Subject::plan(workers, seed);
         let mut begins = |schedule| {
             watch.begins(&block, schedule);
             let goes_on = !token.is_cancelled();

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use pleach::{
-    MemoryState, Strategy,
+    MemoryState,
     determinism::{Check, Divergence, Failure, Schedule},
     testkit::{self, ProgramVm, TestBlock, strategies},
 };
@@ -77,17 +77,12 @@ impl Subject {
         }
     }
 
-    /// Under which schedules to look at it.
-    pub(crate) fn plan(&self, workers: &[usize], schedules: u64, seed: u64) -> Vec<Schedule> {
-        let strategies = match self {
-            Self::Programs(_) => vec![Strategy::Auto, Strategy::Exact, Strategy::Optimistic],
-            // Nothing is exact there, so one would be serial.
-            Self::Evm(_) => vec![Strategy::Auto, Strategy::Optimistic],
-        };
+    /// Under which schedules to look at a block: one of each strategy. Other blocks show more than other schedules do.
+    pub(crate) fn plan(workers: usize, seed: u64) -> Vec<Schedule> {
         let state = MemoryState::new();
-        let check = Check::new(&ProgramVm, &state).strategies(strategies);
-        let check = check.workers(workers.iter().copied());
-        check.schedules(schedules).seed(seed).plan().collect()
+        let check = Check::new(&ProgramVm, &state).workers([workers]);
+        let check = check.schedules(1).seed(seed).troubles(true);
+        check.plan().collect()
     }
 
     /// The smallest one for which `shows` still says yes.

@@ -75,10 +75,18 @@ impl Shared {
     }
 
     fn watch(&self) {
+        let mut watched = None;
         loop {
             thread::sleep(self.limit / 8);
-            let since = self.running().as_ref().map(|(.., since)| *since);
-            if since.is_some_and(|since| since.elapsed() > self.limit) {
+            let Some(since) = self.running().as_ref().map(|(.., since)| *since) else {
+                continue;
+            };
+            let (begun, before) = *watched.get_or_insert((since, time()));
+            if begun != since {
+                watched = None;
+            } else if since.elapsed() > self.limit
+                && !is_starved(time().saturating_sub(before), self.limit)
+            {
                 self.report(&threads());
             }
         }
@@ -110,6 +118,38 @@ impl Shared {
     }
 }
 
+/// How long all threads have run, where the system says so.
+fn time() -> Duration {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    // The twelfth and the thirteenth number after the name, in hundredths of a second.
+    let numbers = after.split_whitespace().skip(11).take(2);
+    let hundredths: u64 = numbers.filter_map(|text| text.parse::<u64>().ok()).sum();
+    Duration::from_millis(10 * hundredths)
+}
+
+/// Whether somebody could go on, had the system any time for that: after so long as this program was given, which is little.
+fn is_starved(given: Duration, limit: Duration) -> bool {
+    given < limit / 2 && running() > 1
+}
+
+/// How many threads could run just now, this one among them.
+fn running() -> usize {
+    let Ok(tasks) = fs::read_dir("/proc/self/task") else {
+        return 0;
+    };
+    let states = tasks.flatten().filter(|task| state(&task.path()) == "R");
+    states.count()
+}
+
+/// The letter for what a thread is doing.
+fn state(task: &Path) -> String {
+    let stat = fs::read_to_string(task.join("stat")).unwrap_or_default();
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    let state = after.split_whitespace().next();
+    state.unwrap_or("?").to_owned()
+}
+
 /// What the system says of the threads of this process, where it says anything: their names, whether they sleep, and
 /// in what.
 fn threads() -> String {
@@ -119,17 +159,12 @@ fn threads() -> String {
     };
     for task in tasks.flatten() {
         let read = |name: &str| fs::read_to_string(task.path().join(name)).unwrap_or_default();
-        let stat = read("stat");
-        let state = stat
-            .rsplit(')')
-            .next()
-            .and_then(|rest| rest.split_whitespace().next());
         let _ = writeln!(
             text,
             "thread {} {}: state {}, in {}",
             task.file_name().display(),
             read("comm").trim(),
-            state.unwrap_or("?"),
+            state(&task.path()),
             read("wchan")
         );
     }

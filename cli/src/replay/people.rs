@@ -76,7 +76,7 @@ impl Report for ForPeople<'_> {
             self.legend(compares)?;
             writeln!(self.out)?;
             if let Some(measured) = &totals.staged {
-                for line in table::stages(&measured.stages) {
+                for line in table::stages(&measured.stages, self.width) {
                     writeln!(self.out, "{line}")?;
                 }
                 writeln!(self.out)?;

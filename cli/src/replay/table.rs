@@ -22,7 +22,9 @@ const DISPENSABLE: [usize; 3] = [ATTEMPTS, RAN, FORK];
 const NAME: u16 = "transactions_root".len() as u16;
 
 /// Narrower than this, a table has words broken into letters. It is better when it does not fit.
-const NARROWEST: u16 = 72;
+const fn narrowest(compares: bool) -> u16 {
+    if compares { 72 } else { 60 }
+}
 
 /// The lines of the table, of at most `width` characters if that is not too narrow. `compares` says whether serial execution and the chosen
 /// strategy were measured each on its own.
@@ -32,10 +34,11 @@ pub(super) fn lines(
     compares: bool,
     width: u16,
 ) -> Vec<String> {
+    let width = width.max(narrowest(compares));
     let mut table = tables::table();
     table
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(width.max(NARROWEST));
+        .set_width(width);
     let mut header = vec!["block", "fork", "txs", "gas", "checks"];
     if compares {
         header.extend(["serial ms", "run ms", "speed-up", "ran", "attempts"]);
@@ -52,7 +55,7 @@ pub(super) fn lines(
         table.add_row(block_row(block, compares));
     }
     table.add_row(total_row(totals, compares));
-    set_widths(&mut table, width.max(NARROWEST), compares);
+    set_widths(&mut table, width, compares);
 
     tables::lines(&table, 1)
 }
@@ -118,8 +121,8 @@ fn total_row(totals: &Totals, compares: bool) -> Vec<Cell> {
     row
 }
 
-/// How long blocks were in the stages of a pipeline.
-pub(super) fn stages(stages: &[StageMeasured]) -> Vec<String> {
+/// How long blocks were in the stages of a pipeline, without how many there were if it would be too wide.
+pub(super) fn stages(stages: &[StageMeasured], width: u16) -> Vec<String> {
     let mut table = tables::table();
     table.set_header([
         "stage",
@@ -144,6 +147,7 @@ pub(super) fn stages(stages: &[StageMeasured]) -> Vec<String> {
         ]);
     }
     tables::align(&mut table, &[0]);
+    tables::make_fit(&mut table, width, &[1]);
     tables::lines(&table, 0)
 }
 
@@ -246,7 +250,7 @@ mod tests {
             blocks.push(wide());
         }
         for compares in [false, true] {
-            for width in [80, 100, 140] {
+            for width in [narrowest(compares), 80, 100, 140] {
                 let lines = lines(&blocks, &totals, compares, width);
                 let rules = lines
                     .iter()

@@ -1,5 +1,6 @@
-//! `pleach bench` as a user runs it: workloads here, `pipeline` in a file of its own.
+//! `pleach bench` as a user runs it: native workloads here, Ethereum blocks and `pipeline` in files of their own.
 
+mod ethereum;
 mod pipeline;
 
 use std::process::{Command, Output};
@@ -236,6 +237,10 @@ fn limits_are_named() {
         (["--zipf", "nan"], "nan is not from 0 to below 1"),
         (["--zipf", "0.5"], "--zipf means nothing for payments"),
         (["--hot", "101"], "101 is not in 0..=100"),
+        (["--hot", "50"], "--hot means nothing for payments"),
+        (["--latency-us", "1000001"], "1000001 is not in 0..=1000000"),
+        (["--mgas", "5"], "--mgas means nothing for payments"),
+        (["--kind", "odd"], "possible values: independent, uniform"),
         (["--balances", "both"], "it is `values` or `adds`"),
         (
             ["--engines", "fastest"],

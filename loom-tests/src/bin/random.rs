@@ -6,20 +6,12 @@
 
 #[cfg(pleach_shuttle)]
 mod explore {
-    use std::{
-        env,
-        num::NonZeroUsize,
-        panic::{AssertUnwindSafe, catch_unwind},
-        process::ExitCode,
-    };
+    use std::{env, num::NonZeroUsize, process::ExitCode};
 
+    use loom_tests::random;
     use pleach::{
         Executor, ParallelExecutor, Runtime, SerialExecutor, Strategy,
         testkit::{ProgramVm, TestBlock, assert_same},
-    };
-    use shuttle::{
-        Config, FailurePersistence, Runner,
-        scheduler::{PctScheduler, RandomScheduler},
     };
 
     const USAGE: &str = "usage: random [BLOCKS [SCHEDULES]] | random --replay BLOCK SCHEDULE";
@@ -46,10 +38,6 @@ mod explore {
 
         /// Whether it comes to the same as serially, and ends.
         fn holds(self) -> bool {
-            let mut config = Config::new();
-            config.failure_persistence = FailurePersistence::None;
-            config.silence_warnings = true;
-            config.stack_size = 1 << 20;
             let test = move || {
                 let block = TestBlock::from_seed(self.block);
                 let expected = SerialExecutor::new().execute(block.to_pleach(&ProgramVm));
@@ -61,15 +49,7 @@ mod explore {
                     assert_same(&expected, &found).expect("they are the same");
                 }
             };
-            let seed = self.schedule;
-            let run = AssertUnwindSafe(|| {
-                if seed.is_multiple_of(2) {
-                    Runner::new(RandomScheduler::new_from_seed(seed, 1), config).run(test)
-                } else {
-                    Runner::new(PctScheduler::new_from_seed(seed, 3, 1), config).run(test)
-                }
-            });
-            catch_unwind(run).is_ok()
+            random::holds(self.schedule, test)
         }
     }
 

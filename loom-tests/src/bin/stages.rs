@@ -5,16 +5,11 @@
 
 #[cfg(pleach_shuttle)]
 mod explore {
-    use std::{
-        env,
-        panic::{AssertUnwindSafe, catch_unwind},
-        process::ExitCode,
-    };
+    use std::{env, process::ExitCode};
 
+    use loom_tests::random;
     use seda_stages::{Pipeline, Settings, from_fn};
     use shuttle::{
-        Config, FailurePersistence, Runner,
-        scheduler::{PctScheduler, RandomScheduler},
         sync::{Arc, Mutex},
         thread,
     };
@@ -102,22 +97,6 @@ mod explore {
         assert_eq!(*seen.lock().expect("nobody panics"), results);
     }
 
-    fn holds(seed: u64) -> bool {
-        let mut config = Config::new();
-        config.failure_persistence = FailurePersistence::None;
-        config.silence_warnings = true;
-        config.stack_size = 1 << 20;
-        let test = move || run(seed);
-        let run = AssertUnwindSafe(|| {
-            if seed.is_multiple_of(2) {
-                Runner::new(RandomScheduler::new_from_seed(seed, 1), config).run(test)
-            } else {
-                Runner::new(PctScheduler::new_from_seed(seed, 3, 1), config).run(test)
-            }
-        });
-        catch_unwind(run).is_ok()
-    }
-
     pub(super) fn main() -> ExitCode {
         let numbers: Result<Vec<u64>, _> = env::args().skip(1).map(|text| text.parse()).collect();
         let (schedules, first) = match numbers.as_deref() {
@@ -130,7 +109,7 @@ mod explore {
             }
         };
         for seed in first..first.saturating_add(schedules) {
-            if !holds(seed) {
+            if !random::holds(seed, move || run(seed)) {
                 eprintln!("to see it again: loom-tests/random --stages 1 {seed}");
                 return ExitCode::FAILURE;
             }

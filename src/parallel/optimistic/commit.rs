@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Attempted, Kept, Shared, mark};
 use crate::{
     execute::{Fold, Recorder, Settled},
+    mutant::mutant,
     parallel::outlook::{self, Outlook},
     protocol::{lifecycle::Taken, versions::Reader},
     state::State,
@@ -115,6 +116,9 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         };
         let number = index as u32;
         let Some(taken) = shared.lifecycle.take(number) else {
+            if mutant!("end_when_seen") && self.fold.has_ended() {
+                return self.stop(shared);
+            }
             return Step::Wait;
         };
         let Taken {
@@ -139,7 +143,9 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
             return self.stop(shared);
         };
         self.fold.statistics.attempts += kept.runs as usize;
-        let is_admitted = self.fold.admit(index, transaction);
+        // With the mutant, what is done by then counts: how much that is depends on who ran how fast.
+        let is_late = mutant!("end_when_seen") && self.fold.has_ended();
+        let is_admitted = is_late || self.fold.admit(index, transaction);
         if let (true, Some(recorder), Some(touched)) =
             (is_admitted, &mut self.recorder, kept.touched.take())
         {
@@ -163,7 +169,8 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
             outlook.done(class);
         }
         // The serial executor skips what is left without executing it.
-        if self.fold.has_ended() || (self.settled - self.round == ROUND && !self.pays(shared)) {
+        let has_ended = self.fold.has_ended() && !mutant!("end_when_seen");
+        if has_ended || (self.settled - self.round == ROUND && !self.pays(shared)) {
             return self.stop(shared);
         }
         Step::Go

@@ -5,7 +5,7 @@
 //! bounds does not look at all, but believes that it fits. Both are asked again at the commit, as all questions are.
 
 use super::Entry;
-use crate::{sync::Ordering, value::Value};
+use crate::{mutant::mutant, sync::Ordering, value::Value};
 
 /// The parent state's value is there under the latch.
 const LOADED: u32 = 1;
@@ -31,7 +31,7 @@ pub(super) fn loaded<K: Sync, V: Value>(entry: &Entry<K, V>, is_there: bool) {
 
 /// Says that there is about to be a version. Whoever commits a transaction afterwards knows of it.
 pub(super) fn versioned<K: Sync, V: Value>(entry: &Entry<K, V>) {
-    if !cfg!(mutant = "unmarked_version") {
+    if !mutant!("unmarked_version") {
         set(entry, VERSIONED);
     }
 }

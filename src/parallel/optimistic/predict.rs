@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use super::{Shared, mark};
 use crate::{
+    mutant::mutant,
     parallel::attempt::forecast,
     protocol::{keys::Spare, latch::Latch},
     sync::{AtomicU32, AtomicUsize, OnceLock, Ordering},
@@ -174,7 +175,7 @@ impl<V: Vm, S> Shared<'_, V, S> {
             let (key, entry, _) = keys.enter(keys.hash(&key), &key, &mut predicting.spare);
             mark::versioned(entry);
             let is_known = entry.cell().lock().is_known_to_scans();
-            if !is_known && !cfg!(mutant = "silent_forecast") {
+            if !is_known && !mutant!("silent_forecast") {
                 // If it comes as it was forecast, nobody is named: who scans has to find it from now on, and who has scanned is
                 // noted.
                 let note = |number, reader| keys.at(number).cell().lock().note(reader);

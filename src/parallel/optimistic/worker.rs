@@ -9,6 +9,7 @@ use super::{
     view::{Halt, OptimisticView},
 };
 use crate::{
+    mutant::mutant,
     parallel::attempt::{Attempted, Tools},
     protocol::{
         keys::Spare,
@@ -106,12 +107,16 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             } else {
                 return self.spent;
             };
-            let transaction = match job {
-                Job::Task(task) => self.shared.first + task as u32,
-                Job::Transaction(transaction) => transaction,
-            };
-            self.run(&working, transaction);
+            self.handle(&working, job);
         }
+    }
+
+    fn handle(&mut self, working: &Working, job: Job) {
+        let transaction = match job {
+            Job::Task(task) => self.shared.first + task as u32,
+            Job::Transaction(transaction) => transaction,
+        };
+        self.run(working, transaction);
     }
 
     /// The lowest of the transactions that became ready by what this worker did, which holds up the others: these are for
@@ -119,7 +124,9 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
     fn mine(&mut self, working: &Working) -> Option<u32> {
         self.offers.sort_unstable();
         let mine = *self.offers.first()?;
-        self.shared.ready.offer(working, &self.offers[1..]);
+        // With the mutant, somebody else is told of it as well.
+        let others = usize::from(!mutant!("begin_anything"));
+        self.shared.ready.offer(working, &self.offers[others..]);
         self.offers.clear();
         Some(mine)
     }
@@ -146,11 +153,11 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             let settled = shared.settled.load(Ordering::Relaxed);
             let next = if transaction - settled.min(transaction) > AHEAD {
                 let on = transaction - AHEAD;
-                self.wait(transaction, &mut kept, on, Until::Settled)
+                self.wait(working, transaction, &mut kept, (on, Until::Settled))
             } else if let Some(on) = kept.parent.take() {
-                self.wait(transaction, &mut kept, on, Until::Done)
+                self.wait(working, transaction, &mut kept, (on, Until::Done))
             } else if let Some(on) = self.latest_guess(transaction, &kept) {
-                self.wait(transaction, &mut kept, on, Until::Done)
+                self.wait(working, transaction, &mut kept, (on, Until::Done))
             } else {
                 self.attempt(working, transaction, attempt, &mut kept)
             };
@@ -170,14 +177,31 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
         kept.looked.iter().filter_map(pending).max()
     }
 
-    fn wait(&mut self, transaction: u32, kept: &mut Kept<V>, on: u32, until: Until) -> Next {
+    fn wait(
+        &mut self,
+        working: &Working,
+        transaction: u32,
+        kept: &mut Kept<V>,
+        (on, until): (u32, Until),
+    ) -> Next {
         let lifecycle = &self.shared.lifecycle;
         self.spent.waited += 1;
+        if mutant!("steal_while_waiting") {
+            // Keeps it, and works at something else meanwhile: at what waits for this one, perhaps.
+            while !lifecycle.is_over(on, until) && !self.shared.ready.is_stopped() {
+                match self.shared.ready.poll(working) {
+                    Some(job) => self.handle(working, job),
+                    None => look_again(&mut self.looks),
+                }
+            }
+        }
         if lifecycle.wait(transaction, std::mem::take(kept), on, until) {
             return Next::Left;
         }
         // Whoever commits that one may have it in hand still: until it is through, another attempt sees what this one saw.
-        look_again(&mut self.looks);
+        if !mutant!("retry_at_once") {
+            look_again(&mut self.looks);
+        }
         self.begin(transaction, kept)
     }
 
@@ -235,7 +259,7 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
         let trouble = match halt {
             Some(Halt::Pending(on, until)) => {
                 self.guess(transaction, kept);
-                return self.wait(transaction, kept, on, until);
+                return self.wait(working, transaction, kept, (on, until));
             }
             None if shared.lifecycle.is_deceived(transaction) => {
                 return self.again(transaction, kept);

@@ -6,6 +6,7 @@
 use super::question::{Check, Question};
 use crate::{
     execute::number,
+    mutant::mutant,
     value::{Amount, Delta, Value},
 };
 
@@ -113,7 +114,7 @@ impl<A: Amount> Terms<A> {
     /// Whether nothing else was answered before: the value may have come or gone in between. Both answers together hold for
     /// no value, so then both are kept.
     fn may_be_there(&self, answer: bool) -> bool {
-        self.is_there.is_none_or(|is_there| is_there == answer) || cfg!(mutant = "last_answer")
+        self.is_there.is_none_or(|is_there| is_there == answer) || mutant!("last_answer")
     }
 
     /// Raises the lower bound to what it was before the transaction added its `own`. Says whether that can be.

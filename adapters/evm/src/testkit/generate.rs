@@ -1,6 +1,7 @@
 //! Random scenarios: a handful of accounts and contracts that keep getting in each other's way.
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use pleach::{OnFailure, Over};
 use proptest::{
     collection::vec,
     option,
@@ -93,7 +94,7 @@ impl Theme {
 }
 
 /// A scenario that follows from a seed, of one of several themes: for those who look for scenarios in other ways than proptest
-/// does. One in four has little gas for a block.
+/// does. One in four has little gas for a block, and in some of them that ends it, or a transaction that is not valid does.
 ///
 /// # Panics
 ///
@@ -130,7 +131,13 @@ pub fn from_seed(seed: u64) -> Scenario {
     if seed % 4 == 1 {
         // A few transactions' worth.
         scenario.gas_limit = 1_000_000 + seed / 4 % 8 * 200_000;
+        scenario.over = [Over::SkipRest, Over::Skip, Over::Fatal][(seed / 32 % 3) as usize];
     }
+    scenario.on_failure = match seed / 6 % 16 {
+        0 => OnFailure::SkipRest,
+        1 => OnFailure::Fatal,
+        _ => OnFailure::Skip,
+    };
     scenario
 }
 

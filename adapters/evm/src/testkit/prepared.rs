@@ -14,6 +14,8 @@ pub struct Prepared {
     before: EvmState,
     transactions: Vec<Transaction>,
     gas_limit: u64,
+    over: Over,
+    on_failure: OnFailure,
 }
 
 impl Prepared {
@@ -52,6 +54,8 @@ impl Prepared {
                 before,
                 transactions,
                 gas_limit: scenario.gas_limit,
+                over: scenario.over,
+                on_failure: scenario.on_failure,
             });
         }
         Ok(all)
@@ -80,10 +84,10 @@ impl Prepared {
         self.configure(Block::new(self.vm(), state, &self.transactions))
     }
 
-    /// A block of other making with the rules of this one: what is not valid is skipped, and so is all that comes after the
-    /// block's gas is used up.
+    /// A block of other making with the rules of this one: what becomes of it when a transaction is not valid, and when its gas
+    /// is used up, is what its scenario says.
     pub fn configure<'a, S>(&self, block: Block<'a, BlockVm, S>) -> Block<'a, BlockVm, S> {
-        let rule = GasRule::new(self.gas_limit, u64::MAX).over(Over::SkipRest);
-        block.on_failure(OnFailure::Skip).rule(rule)
+        let rule = GasRule::new(self.gas_limit, u64::MAX).over(self.over);
+        block.on_failure(self.on_failure).rule(rule)
     }
 }

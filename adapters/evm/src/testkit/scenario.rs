@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use alloy_consensus::{Header, crypto::secp256k1};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use pleach::{OnFailure, Over};
 use revm::primitives::hardfork::SpecId;
 use serde::{Deserialize, Serialize};
 
@@ -70,10 +71,20 @@ pub struct Scenario {
     pub base_fee: u64,
     /// The most gas that a block may use. Whoever makes transactions ready looks at it, and a block's rules.
     pub gas_limit: u64,
+    /// What becomes of a block that has no gas left for a transaction.
+    #[serde(default = "skip_rest")]
+    pub over: Over,
+    /// What becomes of a block when a transaction is not valid.
+    #[serde(default)]
+    pub on_failure: OnFailure,
     /// The state before the first block.
     pub accounts: BTreeMap<Address, Before>,
     /// The transactions of each block.
     pub blocks: Vec<Vec<Request>>,
+}
+
+fn skip_rest() -> Over {
+    Over::SkipRest
 }
 
 /// The name of a fork that there is.
@@ -154,6 +165,8 @@ impl Scenario {
             coinbase: Address::repeat_byte(0xcb),
             base_fee: 0,
             gas_limit: BLOCK_GAS,
+            over: skip_rest(),
+            on_failure: OnFailure::Skip,
             accounts: BTreeMap::new(),
             blocks: vec![Vec::new()],
         }

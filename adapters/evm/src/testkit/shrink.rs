@@ -1,6 +1,7 @@
 //! Makes scenarios small.
 
 use alloy_primitives::{Bytes, U256};
+use pleach::testkit::Shrinking;
 
 use super::{
     Scenario,
@@ -25,53 +26,38 @@ use super::{
 /// assert!(small.accounts.is_empty());
 /// ```
 pub fn shrink(scenario: &Scenario, most: usize, shows: impl FnMut(&Scenario) -> bool) -> Scenario {
-    let mut shrinking = Shrinking {
-        best: scenario.clone(),
-        left: most,
-        shows,
-    };
-    while shrinking.pass() {}
-    shrinking.best
+    let mut scenarios = Scenarios(Shrinking::new(scenario.clone(), most, shows));
+    while scenarios.pass() {}
+    scenarios.0.into_best()
 }
 
-struct Shrinking<F> {
-    best: Scenario,
-    left: usize,
-    shows: F,
-}
+struct Scenarios<F>(Shrinking<Scenario, F>);
 
-impl<F: FnMut(&Scenario) -> bool> Shrinking<F> {
-    /// Keeps what was changed, if it was, and if it still shows what it is to show.
+impl<F: FnMut(&Scenario) -> bool> Scenarios<F> {
+    fn best(&self) -> &Scenario {
+        self.0.best()
+    }
+
     fn keep(&mut self, change: impl FnOnce(&mut Scenario)) -> bool {
-        let mut changed = self.best.clone();
-        change(&mut changed);
-        if self.left == 0 || changed == self.best {
-            return false;
-        }
-        self.left -= 1;
-        let shows = (self.shows)(&changed);
-        if shows {
-            self.best = changed;
-        }
-        shows
+        self.0.keep(change)
     }
 
     /// Tries everything once; whether anything helped. All changes go one way, so this comes to an end.
     fn pass(&mut self) -> bool {
         let mut helped = false;
         let mut block = 0;
-        while block < self.best.blocks.len() {
+        while block < self.best().blocks.len() {
             if self.keep(|scenario| drop(scenario.blocks.remove(block))) {
                 helped = true;
                 continue;
             }
-            helped |= self.transactions(block);
-            for request in 0..self.best.blocks[block].len() {
+            helped |= self.0.leave_out(|scenario| &mut scenario.blocks[block]);
+            for request in 0..self.best().blocks[block].len() {
                 helped |= self.request(block, request);
             }
             block += 1;
         }
-        let addresses: Vec<_> = self.best.accounts.keys().copied().collect();
+        let addresses: Vec<_> = self.best().accounts.keys().copied().collect();
         for address in addresses {
             if self.keep(|scenario| drop(scenario.accounts.remove(&address))) {
                 helped = true;
@@ -87,29 +73,12 @@ impl<F: FnMut(&Scenario) -> bool> Shrinking<F> {
             helped |= of(|before| before.balance = U256::ZERO);
             helped |= of(|before| before.nonce = 0);
         }
-        let new = Scenario::new(self.best.fork);
+        let new = Scenario::new(self.best().fork);
         helped |= self.keep(|scenario| scenario.coinbase = new.coinbase);
         helped |= self.keep(|scenario| scenario.gas_limit = new.gas_limit);
+        helped |= self.keep(|scenario| scenario.over = new.over);
+        helped |= self.keep(|scenario| scenario.on_failure = new.on_failure);
         helped | self.keep(|scenario| scenario.base_fee = 0)
-    }
-
-    /// Leaves transactions of a block out, half of them at once at first.
-    fn transactions(&mut self, block: usize) -> bool {
-        let mut helped = false;
-        let mut length = self.best.blocks[block].len().div_ceil(2);
-        while length > 0 {
-            let mut from = 0;
-            while from < self.best.blocks[block].len() {
-                let to = self.best.blocks[block].len().min(from + length);
-                if self.keep(|scenario| drop(scenario.blocks[block].drain(from..to))) {
-                    helped = true;
-                } else {
-                    from += length;
-                }
-            }
-            length /= 2;
-        }
-        helped
     }
 
     /// Makes a transaction simpler.
