@@ -264,8 +264,12 @@ fn optimistic_a_failure_ends_the_block() {
 #[test]
 fn optimistic_a_chain_that_is_known() {
     // Who waits has nothing in hand that another waits for.
-    let steps: &[&[Step]] = &[&[Step::Get(1), Step::PutRegister(1)]; 3];
-    explore_block(block(steps, Declared::Guessed(0)), Strategy::Optimistic, 1);
+    let steps: &[Step] = &[Step::Get(1), Step::PutRegister(1)];
+    explore_block(
+        block(&[steps; 3], Declared::Guessed(0)),
+        Strategy::Optimistic,
+        1,
+    );
 }
 
 #[test]
