@@ -255,6 +255,11 @@ impl<V: Vm> Plan<V> {
         self.depth as usize * 4 > self.transactions * 3
     }
 
+    /// Whether less than a few can run side by side for long.
+    pub(super) fn is_deep(&self) -> bool {
+        self.depth as usize * 8 > self.transactions && !cfg!(any(pleach_loom, pleach_shuttle))
+    }
+
     pub(super) fn transactions(&self) -> usize {
         self.transactions
     }

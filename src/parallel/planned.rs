@@ -32,6 +32,14 @@ const MUCH: usize = if cfg!(pleach_loom) { 2 } else { 64 };
 /// So many transactions at most are taken at a time: a few lines of what is known of them are then one thread's own.
 const BATCH: usize = 16;
 
+/// So many that cannot run yet are set aside, to be looked at again a little later. Often that is soon enough, and costs nobody else
+/// anything; beyond that they are put on the lists of those that they wait for.
+const ASIDE: usize = if cfg!(any(pleach_loom, pleach_shuttle)) {
+    1
+} else {
+    16
+};
+
 /// What running a plan has left.
 pub(super) struct Ran<'a, V: Vm> {
     /// The settled transactions, which are all of them unless something came that the plan has not foreseen.
@@ -55,6 +63,8 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
     let count = plan.transactions();
     // A worker that is given more than another one at the end should not be given much more.
     let batch = (count / (8 * runtime.workers().get())).clamp(1, BATCH);
+    // Where few can run side by side, whoever ends a transaction had better go on with the one that waits for it.
+    let most_aside = if plan.is_deep() { 0 } else { ASIDE };
     let shared = Shared {
         plan,
         input,
@@ -76,6 +86,8 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
                 batch,
                 taken: 0..0,
                 mine: VecDeque::new(),
+                aside: VecDeque::new(),
+                most_aside,
                 woken: Vec::new(),
                 offers: Vec::new(),
                 unsettled: 0,
@@ -177,6 +189,10 @@ struct Worker<'w, 'a, 'r, V: Vm, S> {
     taken: Range<u32>,
     /// What this worker has made ready and nobody else has wanted.
     mine: VecDeque<u32>,
+    /// What could not run when it was looked at last, and is on nobody's list.
+    aside: VecDeque<u32>,
+    /// How many may be set aside.
+    most_aside: usize,
     /// What became ready by a commit.
     woken: Vec<u32>,
     offers: Vec<u32>,
@@ -189,10 +205,10 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, '_, '_, V, S> {
     fn work(mut self, mut working: Working) -> Spent {
         let Shared { plan, ready, .. } = *self.shared;
         loop {
-            // What became ready holds up others.
-            if let Some(transaction) = self.mine.pop_front().or_else(|| self.taken.next()) {
+            if let Some(transaction) = self.next() {
                 if self.transaction(transaction).is_break() {
                     self.mine.clear();
+                    self.aside.clear();
                     self.taken = 0..0;
                 }
                 self.share(&working);
@@ -200,6 +216,12 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, '_, '_, V, S> {
             }
             let job = if let Some(job) = ready.poll(&working) {
                 job
+            } else if let Some(transaction) = self.aside.pop_front() {
+                // Whoever sleeps has all that it cannot run on others' lists.
+                if self.need_not_wait(transaction) {
+                    self.mine.push_back(transaction);
+                }
+                continue;
             } else if self.unsettled > 0 && !mutant!("sleep_unsettled") {
                 // Whoever sleeps has left nothing undone: somebody may wait for a commit.
                 self.settle();
@@ -224,6 +246,23 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, '_, '_, V, S> {
         }
     }
 
+    /// What this worker has and had better do next.
+    fn next(&mut self) -> Option<u32> {
+        let plan = self.shared.plan;
+        // What became ready holds up others, and so does what was set aside first.
+        if let Some(transaction) = self.mine.pop_front() {
+            return Some(transaction);
+        }
+        let can_run = |transaction: &u32| plan.holdup(*transaction).is_none();
+        if self.aside.front().is_some_and(can_run) {
+            return self.aside.pop_front();
+        }
+        self.taken.next().or_else(|| {
+            let place = self.aside.iter().position(can_run)?;
+            self.aside.remove(place)
+        })
+    }
+
     /// Offers half of what this worker has, if somebody wants it: the later ones, as the earlier ones hold up more.
     fn share(&mut self, working: &Working) {
         let ready = self.shared.ready;
@@ -241,8 +280,20 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, '_, '_, V, S> {
         self.offers.clear();
     }
 
-    /// Whether a transaction can run. If not, whoever ends what it waits for has it.
-    fn can_run(&self, transaction: u32) -> bool {
+    /// Whether a transaction can run. If not, it is looked at again, or whoever ends what it waits for has it.
+    fn can_run(&mut self, transaction: u32) -> bool {
+        if self.shared.plan.holdup(transaction).is_none() {
+            return true;
+        }
+        if self.aside.len() < self.most_aside {
+            self.aside.push_back(transaction);
+            return false;
+        }
+        self.need_not_wait(transaction)
+    }
+
+    /// Puts a transaction on the list of the first that it has to wait for. Whether there is none any more: then it can run.
+    fn need_not_wait(&self, transaction: u32) -> bool {
         let plan = self.shared.plan;
         while let Some((on, until)) = plan.holdup(transaction) {
             let (chunk, local) = plan.chunk(on);
