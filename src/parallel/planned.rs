@@ -269,7 +269,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, '_, '_, V, S> {
         if !ready.is_wanted() {
             return;
         }
-        let offered = (self.mine.len() + self.taken.len()) / 2;
+        let offered = usize::midpoint(self.mine.len(), self.taken.len());
         let of_taken = offered.min(self.taken.len());
         let kept = self.taken.end - of_taken as u32;
         self.offers.extend(kept..self.taken.end);
