@@ -136,8 +136,9 @@ impl Transfer {
     fn is_simple(&mut self, database: &mut ViewDatabase<'_>) -> Result<bool, EvmError> {
         if database.clearing {
             // Paid nothing, the beneficiary is touched all the same.
-            return Ok(!database.is_marked(self.from)?
-                && !(self.fee.is_zero() && database.is_marked(self.beneficiary)?));
+            let is_special = database.is_marked(self.from)?
+                || (self.fee.is_zero() && database.is_marked(self.beneficiary)?);
+            return Ok(!is_special);
         }
         let pays = matches!(database.life(self.from)?, Some(Value::Existing));
         if pays && self.beneficiary != self.to && database.life(self.beneficiary)?.is_none() {
