@@ -55,6 +55,29 @@ fn check(
     Ok(())
 }
 
+/// More than two stretches of a block, so that all threads make the plan, each of some of the keys.
+#[test]
+fn so_do_plans_that_are_made_on_several_threads() {
+    silence_panics("a program panicked");
+    let executors = [
+        executor(2, Strategy::Auto),
+        executor(3, Strategy::Auto),
+        executor(4, Strategy::Exact),
+    ];
+    for profile in profiles() {
+        let profile = profile.transactions(520..=800);
+        let mut runner = TestRunner::new(ProptestConfig::with_cases(2));
+        runner
+            .run(&strategies::block(&profile), |block| {
+                for declared in [Declared::Exactly, Declared::Guessed(0)] {
+                    check(&executors, &declaring(&block, |_| declared), &[])?;
+                }
+                Ok(())
+            })
+            .expect("plans change nothing");
+    }
+}
+
 #[test]
 fn predicted_sets_right_or_wrong_change_nothing() {
     silence_panics("a program panicked");

@@ -44,8 +44,9 @@ pub enum Strategy {
 /// The outcome is the serial executor's, byte for byte. What it takes from a [`Runtime`] is threads; making one is free.
 ///
 /// Where all access sets are known and scan nothing, [exactly](pleach_dtt::Trust::Exact) or by prediction (the VM's, or
-/// [`Block::predicted`]), the block gets a plan: branches that share nothing run side by side, and the transactions of large
-/// branches as soon as those before them are done whose values they look at. Adds and checks wait for nobody: they are answered
+/// [`Block::predicted`]), the block gets a plan, which is made on all threads: transactions are taken in block order, and run as
+/// soon as those before them are done whose values they look at, so that branches which share nothing run side by side. Adds and
+/// checks wait for nobody: they are answered
 /// by what is probably so, from the parent state and [`Vm::forecast`], and asked again when the transaction is committed. Only if
 /// an answer has changed by then does it run again; nothing else is validated. A read after adds waits until they are committed.
 /// If a transaction touches something that was not predicted for it, or leaves something else when it runs again, the plan ends
