@@ -23,6 +23,11 @@ use crate::{
 /// future that needs no particular runtime.
 ///
 /// Dropping it changes nothing for the event. [`cancel`](Self::cancel) does.
+///
+/// A stage that comes to an event whose [deadline](crate::Submission::deadline) has passed fails it. While no stage comes to it, it is
+/// the ticket that fails it: whoever waits does so when the deadline passes, and whoever looks or polls if it has passed. There is
+/// no timer behind a ticket that is awaited: to be told in time while a stage does not get on, await it together with a timer of
+/// your runtime, and look again when that is over.
 #[must_use = "an event is handled without its ticket, but nobody learns what came of it"]
 pub struct Ticket<T> {
     record: Arc<Record<Answer<Result<T, EventError>>>>,
@@ -69,22 +74,27 @@ impl<T: Send + 'static> Ticket<T> {
     ///
     /// An event that still waits for a stage when its deadline passes fails at that moment.
     pub fn wait(self) -> Result<T, EventError> {
-        if let Some(clock) = &self.clock {
-            let deadline = Duration::from_nanos(self.record.deadline);
-            let left = || Some(deadline.saturating_sub(clock.now())).filter(|left| !left.is_zero());
-            while let Some(left) = left() {
-                if let Some(result) = self.record.slot.wait_for(left) {
-                    return result;
-                }
+        while let Some(left) = self.until_deadline() {
+            if let Some(result) = self.record.slot.wait_for(left) {
+                return result;
             }
-            self.look_at_deadline();
         }
+        self.look_at_deadline();
         self.record.slot.wait()
     }
 
     /// Waits for the result, but no longer than so long, now and then a little less; then gives the ticket back.
+    ///
+    /// An event that still waits for a stage when its deadline passes fails at that moment.
     pub fn wait_for(self, time: Duration) -> Result<Result<T, EventError>, Self> {
-        self.record.slot.wait_for(time).ok_or(self)
+        self.look_at_deadline();
+        let until_deadline = self.until_deadline().map_or(time, |left| left.min(time));
+        let mut result = self.record.slot.wait_for(until_deadline);
+        if result.is_none() {
+            self.look_at_deadline();
+            result = self.record.slot.wait_for(time.saturating_sub(until_deadline));
+        }
+        result.ok_or(self)
     }
 
     /// The result if it is there, else the ticket.
@@ -93,13 +103,15 @@ impl<T: Send + 'static> Ticket<T> {
         self.record.slot.take().ok_or(self)
     }
 
+    /// The time that is left, if there is a deadline and it has not passed.
+    fn until_deadline(&self) -> Option<Duration> {
+        let now = self.clock.as_ref()?.now();
+        let left = Duration::from_nanos(self.record.deadline).saturating_sub(now);
+        Some(left).filter(|left| !left.is_zero())
+    }
+
     fn look_at_deadline(&self) {
-        let deadline = Duration::from_nanos(self.record.deadline);
-        if self
-            .clock
-            .as_ref()
-            .is_some_and(|clock| clock.now() >= deadline)
-        {
+        if self.clock.is_some() && self.until_deadline().is_none() {
             let _ = self.record.call_off(Withdrawn::Expired);
         }
     }

@@ -345,3 +345,29 @@ fn what_was_done_before_it_was_known_stands() {
     barrier.open();
     assert_eq!(ticket.wait().unwrap(), 7);
 }
+
+/// Whoever asks again and again learns of the deadline, too, and in one long wait as soon as it has passed.
+#[test]
+fn a_deadline_ends_waits_that_are_bounded() {
+    let barrier = Barrier::default();
+    let clock = ManualClock::new();
+    let pipeline = Pipeline::builder()
+        .stage("hold", Settings::new(), hold(&barrier))
+        .clock(clock.clone())
+        .workers(1)
+        .build()
+        .unwrap();
+    let first = pipeline.submit(0).unwrap();
+    barrier.wait_for(1);
+    let short = Duration::from_millis(1);
+    let ticket = pipeline.event(1).deadline(short).submit().unwrap();
+    let ticket = ticket.wait_for(short).unwrap_err();
+    clock.advance(short);
+    let result = ticket.wait_for(short);
+    let first = first.wait_for(short).unwrap_err();
+    barrier.open();
+    let result = result.expect("it has expired");
+    assert!(matches!(kind(result), EventErrorKind::Expired));
+    assert_eq!(first.wait().unwrap(), 0);
+    assert_complete(pipeline.drain());
+}
