@@ -37,6 +37,7 @@ impl<T> Numbered for Envelope<T> {
 /// What an event's ticket and the event have in common. Times are in nanoseconds.
 pub(crate) struct Record<S: ?Sized> {
     pub(crate) phase: Phase,
+    /// When it was let in.
     pub(crate) submitted: u64,
     /// The largest number if there is none.
     pub(crate) deadline: u64,

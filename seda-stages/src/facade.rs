@@ -129,7 +129,7 @@ mod reports {
             (
                 "pipeline_response_seconds",
                 Unit::Seconds,
-                "From submission to result.",
+                "From when an event was let in to its result.",
             ),
         ] {
             describe_histogram!(name, unit, what);

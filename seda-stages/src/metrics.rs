@@ -22,7 +22,7 @@ pub struct Snapshot {
     pub expired: u64,
     /// Events that were refused.
     pub refused: Refusals,
-    /// From submission to result, of those completed.
+    /// From when they were let in to their results, of those completed.
     pub response: Histogram,
     /// Results that wait for their turn behind the last stage.
     pub early: usize,

@@ -231,7 +231,7 @@ impl<'a, In: Send + 'static, Out: Send + 'static> Submission<'a, In, Out> {
     fn prepare(self) -> (&'a Pipeline<In, Out>, Prepared<In, Out>) {
         let record = Record {
             phase: Phase::new(),
-            submitted: nanoseconds(self.pipeline.core.clock.now()),
+            submitted: 0,
             deadline: self.deadline,
             slot: Answer::new(),
         };
@@ -332,12 +332,16 @@ impl Drop for Caller<'_> {
 }
 
 impl<In: Send + 'static, Out: Send + 'static> Prepared<In, Out> {
-    /// Joins the first queue, under this number.
+    /// Joins the first queue, under this number. Now the response time begins: however long the caller has waited for room, it
+    /// does not become longer because too many are inside.
     fn enter(&mut self, pipeline: &Pipeline<In, Out>, number: u64) {
+        let now = nanoseconds(pipeline.core.clock.now());
+        let record = Arc::get_mut(&mut self.record).expect("nobody else has it yet");
+        record.submitted = now;
         let value = self.event.take().expect("it enters once");
         let tag = Tag {
             number,
-            since: self.record.submitted,
+            since: now,
             record: Arc::clone(&self.record) as Arc<Record<dyn Slot>>,
         };
         pipeline.entry.enter(Envelope { tag, value });

@@ -172,7 +172,8 @@ impl Settings {
         self
     }
 
-    /// The handlers block, so they get threads of their own: [`Threads::Own`].
+    /// The handlers block, so they get threads of their own: [`Threads::Own`]. A stage has as many as it had handlers at most; those
+    /// that its controller has taken away sleep.
     #[must_use]
     pub fn own_threads(self) -> Self {
         self.threads(Threads::Own)

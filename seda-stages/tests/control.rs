@@ -2,7 +2,9 @@
 
 use std::{
     collections::VecDeque,
+    future::Future,
     sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -197,4 +199,75 @@ fn your_own_admission_counts() {
     let refused = pipeline.try_submit(0).unwrap_err();
     assert_eq!(refused.reason, Refusal::Overloaded);
     drop(tickets);
+}
+
+/// Handlers that take longer than the time between two samples are at work in all of it.
+#[test]
+fn handlers_that_take_long_are_not_taken_away() {
+    let (barrier, clock) = (Barrier::default(), ManualClock::new());
+    let second = Duration::from_secs(1);
+    let settings = Settings::new()
+        .own_threads()
+        .concurrency(Knob::controlled(4, QueueThreads::new(1, 4).idle(second)))
+        .control_every(second);
+    let pipeline = Pipeline::builder()
+        .stage("hold", settings, hold(&barrier))
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    for event in 0..4 {
+        drop(pipeline.submit(event).unwrap());
+    }
+    barrier.wait_for(4);
+    let concurrency = [4, 5, 6, 7].map(|event| {
+        clock.advance(2 * second);
+        // Whoever submits asks the controller.
+        drop(pipeline.submit(event).unwrap());
+        pipeline.snapshot().stages[0].concurrency
+    });
+    barrier.open();
+    assert_eq!(concurrency, [4; 4]);
+    assert_eq!(pipeline.drain().completed, 8);
+}
+
+/// Many wait for room, so each waits long before it is let in. That is not a response time: fewer inside would not help.
+#[test]
+fn waiting_for_room_does_not_close_the_window() {
+    let (clock, service) = (ManualClock::new(), Duration::from_millis(1));
+    let target = ResponseTarget::new(Duration::from_millis(50)).unwrap();
+    let pipeline = Pipeline::builder()
+        .stage("slow", Settings::new().queue(1000), slow(&clock, service))
+        .admission(target)
+        .clock(clock)
+        .stepped()
+        .build()
+        .unwrap();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut callers: VecDeque<_> = (0..120)
+        .map(|event| Box::pin(pipeline.submit_async(event)))
+        .collect();
+    for event in 0..1_500 {
+        // The one that has waited longest comes first.
+        while let Some(caller) = callers.front_mut() {
+            let Poll::Ready(ticket) = caller.as_mut().poll(&mut context) else {
+                break;
+            };
+            drop(ticket.unwrap());
+            callers.pop_front();
+            callers.push_back(Box::pin(pipeline.submit_async(event)));
+        }
+        // All the others have asked before.
+        for caller in &mut callers {
+            assert!(caller.as_mut().poll(&mut context).is_pending());
+        }
+        assert!(pipeline.step());
+    }
+    let snapshot = pipeline.snapshot();
+    assert!(
+        (25..=60).contains(&snapshot.allowed),
+        "{}",
+        snapshot.allowed
+    );
+    let longest = Duration::from_nanos(snapshot.response.quantile(1.0));
+    assert!(longest <= 60 * service, "{longest:?}");
 }

@@ -67,12 +67,13 @@ fn count(events: f64) -> usize {
 }
 
 impl ResponseTarget {
-    /// Nine in ten results should come within this time from submission.
+    /// Nine in ten results should come within this time from when their events are let in. What a caller waits for room before that
+    /// is not in it.
     pub fn new(p90: Duration) -> Result<Self, ResponseTargetError> {
         Self::of(Share::NineInTen, p90)
     }
 
-    /// 99 in 100 results should come within this time from submission, and do so in half of it as long as handlers take what they
+    /// 99 in 100 results should come within this time from when their events are let in, and do so in half of it as long as handlers take what they
     /// took: the other half is for a time in which these take longer, and events are inside already. So fewer are let in than for
     /// nine in ten.
     pub fn p99(p99: Duration) -> Result<Self, ResponseTargetError> {

@@ -8,7 +8,10 @@ use crate::settings::Knob;
 /// Adds a handler when the queue is long, and takes one away when one has been idle for some time.
 ///
 /// This is the thread pool controller of M. Welsh, D. Culler and E. Brewer, "SEDA: An Architecture for Well-Conditioned,
-/// Scalable Internet Services" (SOSP 2001), 4.2.
+/// Scalable Internet Services" (SOSP 2001), 4.2. Handlers that run are not idle, however long each event takes.
+///
+/// Of a stage with [threads of its own](crate::Settings::own_threads), the thread of a handler that is taken away sleeps, and is there
+/// when one is added again.
 #[derive(Clone, Debug)]
 pub struct QueueThreads {
     least: usize,
@@ -59,6 +62,11 @@ impl Controller for QueueThreads {
         if sample.queue_length >= self.threshold {
             self.idle_so_far = Duration::ZERO;
             return (now + 1).min(self.most);
+        }
+        // Those that run count for their time when they are done, and may have run all the while.
+        if sample.running >= now {
+            self.idle_so_far = Duration::ZERO;
+            return now;
         }
         // Would one handler less have been enough?
         let less = u32::try_from(now - 1).unwrap_or(u32::MAX);
@@ -111,5 +119,19 @@ mod tests {
         }
         assert_eq!(controller.adjust(&sample(4, 0, 1.0)), 3);
         assert_eq!(controller.adjust(&sample(1, 0, 0.0)), 1);
+    }
+
+    /// What runs is counted as busy when it ends, which may be long after the next sample.
+    #[test]
+    fn handlers_that_run_are_not_idle() {
+        let mut controller = QueueThreads::new(1, 8).idle(Duration::from_secs(2));
+        let mut sample = sample(4, 0, 0.0);
+        sample.running = 4;
+        for _ in 0..10 {
+            assert_eq!(controller.adjust(&sample), 4);
+        }
+        sample.running = 2;
+        assert_eq!(controller.adjust(&sample), 4);
+        assert_eq!(controller.adjust(&sample), 3);
     }
 }

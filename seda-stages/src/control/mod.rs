@@ -95,7 +95,7 @@ pub struct AdmissionSample {
     pub elapsed: Duration,
     /// Events that have left with a result.
     pub finished: u64,
-    /// The response time that nine in ten of them did not exceed, from submission to result.
+    /// The response time that nine in ten of them did not exceed: from when they were let in to their results.
     pub p90: Duration,
     /// The one that 99 in 100 of them did not exceed.
     pub p99: Duration,

@@ -165,8 +165,10 @@ impl Board {
     }
 
     fn accept(&self, mut state: MutexGuard<'_, State>, put: impl FnOnce(u64)) -> u64 {
-        let number = state.enter();
+        // What it does may panic, and then nothing has entered.
+        let number = state.entered;
         put(number);
+        state.enter();
         let callers = self.wake(&mut state);
         drop(state);
         call(callers);

@@ -189,13 +189,11 @@ impl State {
         }
     }
 
-    pub(super) fn enter(&mut self) -> u64 {
-        let number = self.entered;
+    pub(super) fn enter(&mut self) {
         self.entered += 1;
         self.inside += 1;
         self.peak = self.peak.max(self.inside);
         self.lanes[0].queued += 1;
-        number
     }
 
     /// Closed, and nothing left. A handler that runs may still have to tell of its events.
