@@ -2,18 +2,19 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     sync::atomic::{AtomicU64, Ordering},
     thread,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use pleach::{
-    MemoryState, StateView, Stop, Strategy, Vm, assert_deterministic,
+    MemoryState, State, StateView, Stop, Strategy, Vm, assert_deterministic,
     determinism::{
         Blame, Check, Difference, Divergence, Failure, Hints, Impurity, Kind, PANIC, Point,
         Schedule, Trouble,
     },
-    testkit::{Program, ProgramVm, Step, TestBlock, strategies},
+    testkit::{Program, ProgramError, ProgramVm, Seen, Step, TestBlock, shrink, strategies},
 };
 
 /// What it writes depends on more than it should.
@@ -216,6 +217,7 @@ fn under(trouble: Trouble) -> Result<(), Failure> {
         hints: Hints::Tree,
         kind: Kind::Threads,
         seed: 1,
+        is_recorded: true,
         trouble: Some(trouble),
     };
     let transactions: Vec<u8> = (0..40).collect();
@@ -270,6 +272,7 @@ fn what_a_block_within_a_block_comes_to_is_compared() {
         hints: Hints::None,
         kind: Kind::Threads,
         seed: 1,
+        is_recorded: true,
         trouble: Some(Trouble::Recurse(Point::Keys(0))),
     };
     let transactions: Vec<u8> = (0..40).collect();
@@ -281,4 +284,71 @@ fn what_a_block_within_a_block_comes_to_is_compared() {
     );
     let text = divergence.to_string();
     assert!(text.contains("a block within the block"), "{text}");
+}
+
+/// Answers a few times, and then something else.
+struct Turns(AtomicU64);
+
+impl State<u8, u64> for Turns {
+    type Error = Infallible;
+
+    fn get(&self, _: &u8) -> Result<Option<u64>, Infallible> {
+        Ok(Some(u64::from(self.0.fetch_add(1, Ordering::Relaxed) < 2)))
+    }
+}
+
+#[test]
+fn a_state_that_changes_its_mind_is_told_from_an_executor_that_is_wrong() {
+    let state = Turns(AtomicU64::new(0));
+    let check = Check::new(&ProgramVm, &state).ask_again(false);
+    let reads = [Program::new([Step::Get(1)])];
+    let divergence = diverged(check.run(&reads).expect_err("it changes"));
+    assert_eq!(divergence.blame, Blame::VmOrState, "{divergence}");
+}
+
+/// Programs, of which those that read key 7 write down the time.
+struct Clocked;
+
+impl Vm for Clocked {
+    type Transaction = Program;
+    type Key = u8;
+    type Value = u64;
+    type Output = Seen;
+    type Error = ProgramError;
+    type Scratch = ();
+
+    fn execute<S: StateView<u8, u64>>(
+        &self,
+        program: &Program,
+        state: &mut S,
+        (): &mut (),
+    ) -> Result<Seen, Stop<ProgramError>> {
+        let seen = ProgramVm.execute(program, state, &mut ())?;
+        if program.steps.contains(&Step::Get(7)) {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH);
+            state.put(&9, since.expect("it is later").as_micros() as u64)?;
+        }
+        Ok(seen)
+    }
+}
+
+#[test]
+fn what_diverges_is_made_small() {
+    for text in ["a program panicked", "a rule panicked"] {
+        super::silence_panics(text);
+    }
+    let mut block = TestBlock::from_seed(3);
+    let middle = block.transactions.len() / 2;
+    let steps = [Step::Put(5, 1), Step::Get(7), Step::Add(6, 2)];
+    block.transactions.insert(middle, Program::new(steps));
+    let mut asked = 0;
+    let small = shrink(&block, 2_000, |block| {
+        asked += 1;
+        let check = Check::new(&Clocked, &block.state).workers([2]).schedules(1);
+        let checked = check.run(&block.transactions);
+        checked.is_err_and(|failure| diverged(failure).blame == Blame::Vm(Impurity::Time))
+    });
+    assert!(middle > 2 && asked > 2, "{middle}, {asked}");
+    assert_eq!(small.transactions, [Program::new([Step::Get(7)])]);
+    assert!(small.state.is_empty());
 }

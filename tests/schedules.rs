@@ -1,6 +1,6 @@
 //! Seeded schedules: the same seed gives the same run, and every run gives the serial outcome.
 
-use std::num::NonZeroUsize;
+use std::{env, num::NonZeroUsize, process::Command};
 
 use pleach::{
     Executor, ParallelExecutor, Runtime, Statistics, Strategy,
@@ -40,6 +40,30 @@ fn a_seed_gives_the_same_run() {
                 .any(|(attempts, executed)| attempts > executed)
         );
     }
+}
+
+/// Set where the test below runs itself.
+const WITHIN: &str = "PLEACH_SEEDS_WITHIN";
+
+#[test]
+fn a_seed_gives_the_same_run_in_another_process() {
+    let runs = [Choice::Walk, Choice::Pct].map(|choice| {
+        let each = (0..8).map(|seed| statistics(&TestBlock::from_seed(seed % 3), choice, seed));
+        each.collect::<Vec<_>>()
+    });
+    let runs = format!("runs {runs:?} end");
+    if env::var_os(WITHIN).is_some() {
+        println!("{runs}");
+        return;
+    }
+    let mut again = Command::new(env::current_exe().expect("it runs"));
+    let name = "schedules::a_seed_gives_the_same_run_in_another_process";
+    again
+        .args(["--exact", name, "--nocapture"])
+        .env(WITHIN, "1");
+    let output = again.output().expect("it starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains(&runs), "{runs}\nthere: {text}");
 }
 
 #[test]

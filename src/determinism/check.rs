@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use super::{
     attempts::{Attempts, panicked},
     cause::Impurity,
-    compare::{Difference, Ran},
+    compare::{Difference, Ran, Recorded},
     hints::{Hints, Told},
     schedule::{Kind, Schedule, mix},
     trouble::{Trouble, Troubled},
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     block::Block,
     error::ExecuteError,
-    execute::{Recording, SerialExecutor},
+    execute::{Executor, Recording, SerialExecutor},
     parallel::{ParallelExecutor, Runtime, Strategy},
     state::State,
     vm::Vm,
@@ -202,13 +202,14 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
             let seed = mix(self.seed ^ mix(place as u64));
             let random = mix(!seed);
             let turn = mix(self.seed).wrapping_add(place as u64);
-            let has_trouble = self.troubles && random & 1 == 1;
+            let has_trouble = self.troubles && random & 1 != 0;
             Some(Schedule {
                 workers,
                 strategy,
                 hints: Hints::ALL[(random >> 8) as usize % Hints::ALL.len()],
                 kind: *self.kinds.get(turn as usize % self.kinds.len().max(1))?,
                 seed,
+                is_recorded: random & 2 != 0,
                 trouble: has_trouble.then(|| Trouble::from_seed(seed)),
             })
         })
@@ -276,9 +277,15 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
     }
 
     /// What the block comes to on one thread, with that trouble.
-    fn serially_in(&self, trouble: Option<Trouble>, transactions: &[V::Transaction]) -> Ran<V> {
+    pub(super) fn serially_in(
+        &self,
+        trouble: Option<Trouble>,
+        transactions: &[V::Transaction],
+    ) -> Ran<V> {
         let executor = SerialExecutor::new();
-        self.ran(transactions, None, trouble, |block| executor.record(block))
+        self.ran(transactions, None, trouble, |block| {
+            executor.record(block).map(recorded::<V>)
+        })
     }
 
     fn against(
@@ -288,18 +295,38 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
         schedule: Schedule,
     ) -> Result<(), Failure> {
         let found = self.under(schedule, expected, transactions)?;
+        self.judge(expected, &found, transactions, schedule)
+    }
+
+    /// Whose fault it is if that is what the block came to under a schedule.
+    pub(super) fn judge(
+        &self,
+        expected: &Ran<V>,
+        found: &Ran<V>,
+        transactions: &[V::Transaction],
+        schedule: Schedule,
+    ) -> Result<(), Failure> {
         let difference = match schedule.trouble {
             Some(trouble) if trouble.is_certain() => {
                 let expected = self.serially_in(Some(trouble), transactions);
-                expected.difference(&found)
+                expected.difference(found)
             }
-            _ => expected.difference(&found),
+            _ => expected.difference(found),
         };
         let Some(difference) = difference else {
             return Ok(());
         };
-        let blame = self.blame(transactions);
-        let blame = blame.map_or(Blame::Executor, |(blame, _)| blame);
+        let blame = match self.blame(transactions) {
+            Some((blame, _)) => blame,
+            // A state may have begun to answer otherwise.
+            None if expected
+                .difference(&self.serially_in(None, transactions))
+                .is_some() =>
+            {
+                Blame::VmOrState
+            }
+            None => Blame::Executor,
+        };
         Err(diverged(difference, Some(schedule), blame))
     }
 
@@ -310,8 +337,9 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
         expected: &Ran<V>,
         transactions: &[V::Transaction],
     ) -> Result<Ran<V>, Failure> {
-        let accesses = expected.result.as_ref().map_or(&[][..], |(_, sets)| sets);
-        let told = Told::new(schedule.hints, schedule.seed, accesses);
+        let accesses = expected.result.as_ref().ok();
+        let accesses = accesses.and_then(|(_, sets)| sets.as_deref());
+        let told = Told::new(schedule.hints, schedule.seed, accesses.unwrap_or_default());
         let workers = NonZeroUsize::new(schedule.workers).unwrap_or(NonZeroUsize::MIN);
         let delays = (schedule.kind == Kind::Threads).then_some(schedule.seed);
         let run = || {
@@ -319,13 +347,18 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
             let runtime = runtime.map_err(Failure::Threads)?;
             let executor = ParallelExecutor::new(&runtime).strategy(schedule.strategy);
             Ok(self.ran(transactions, delays, schedule.trouble, |block| {
-                executor.record(told.tell(block))
+                let block = told.tell(block);
+                if schedule.is_recorded {
+                    executor.record(block).map(recorded::<V>)
+                } else {
+                    executor.execute(block).map(|outcome| (outcome, None))
+                }
             }))
         };
         schedule.kind.run(schedule.seed, run)
     }
 
-    fn ran<E>(
+    pub(super) fn ran<E>(
         &self,
         transactions: &[V::Transaction],
         delays: Option<u64>,
@@ -333,7 +366,7 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
         execute: E,
     ) -> Ran<V>
     where
-        E: for<'b> Fn(Block<'b, V, Troubled<'b, S>>) -> Result<Recording<V>, ExecuteError> + Sync,
+        E: for<'b> Fn(Block<'b, V, Troubled<'b, S>>) -> Result<Recorded<V>, ExecuteError> + Sync,
     {
         let odd = Mutex::new(None);
         let (vm, state) = (self.vm, self.state);
@@ -341,6 +374,7 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
             let few = &transactions[..transactions.len().min(WITHIN)];
             let state = Troubled::new(state, None);
             let expected = SerialExecutor::new().record(Block::new(vm, &state, few));
+            let expected = expected.map(recorded::<V>);
             let found = execute(Block::new(vm, &state, few));
             let [expected, found] =
                 [expected, found].map(|result| Ran::new::<S::Error>(result, None));
@@ -390,6 +424,10 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
         };
         Some((Blame::Vm(found.impurity), difference))
     }
+}
+
+fn recorded<V: Vm>((outcome, accesses): Recording<V>) -> Recorded<V> {
+    (outcome, Some(accesses))
 }
 
 fn diverged(difference: Difference, schedule: Option<Schedule>, blame: Blame) -> Failure {

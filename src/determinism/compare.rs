@@ -1,14 +1,15 @@
 //! What a way of executing came to, and where two of them differ first.
 
 use std::{
+    collections::BTreeMap,
     error::Error,
     fmt::{self, Debug},
 };
 
-use pleach_dtt::AccessSet;
+use pleach_dtt::{Access, AccessSet};
 
 use super::trouble::Trouble;
-use crate::{error::ExecuteError, execute::Recording, vm::Vm};
+use crate::{error::ExecuteError, outcome::Outcome, vm::Vm};
 
 /// Where two ways of executing a block differ first.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,6 +30,9 @@ pub enum Difference {
         expected: String,
         /// How it ended otherwise.
         found: String,
+        /// A key that goes with it, if there is one: the first that the transaction touches and that was left with another
+        /// value, or that it touches in another way; or else the first that was left with another value by whomever.
+        key: Option<KeyDifference>,
     },
     /// A key was left with another value.
     Change {
@@ -70,6 +74,18 @@ pub enum Difference {
     },
 }
 
+/// What two ways of executing a block made of a key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct KeyDifference {
+    /// Which key.
+    pub key: String,
+    /// What it holds after the serial run, or how it was touched.
+    pub expected: String,
+    /// The same of the other.
+    pub found: String,
+}
+
 impl Difference {
     /// The transaction that it shows at, where there is one.
     #[must_use]
@@ -96,8 +112,21 @@ impl fmt::Display for Difference {
                 transaction,
                 expected,
                 found,
+                key,
             } => {
-                write!(f, "transaction {transaction}")?;
+                write!(
+                    f,
+                    "transaction {transaction}: expected {expected}, found {found}"
+                )?;
+                let Some(KeyDifference {
+                    key,
+                    expected,
+                    found,
+                }) = key
+                else {
+                    return f.write_str("; no key differs");
+                };
+                write!(f, "; key {key}")?;
                 (expected, found)
             }
             Difference::Change {
@@ -141,10 +170,13 @@ impl fmt::Display for Difference {
     }
 }
 
+/// An outcome, and what each transaction has touched, if that was recorded.
+pub(super) type Recorded<V> = (Outcome<V>, Option<Vec<AccessSet<<V as Vm>::Key>>>);
+
 /// What one way of executing a block came to.
 pub(super) struct Ran<V: Vm> {
     /// Or what the error says; or the panic, which is nobody's but the executor's.
-    pub(super) result: Result<Recording<V>, String>,
+    pub(super) result: Result<Recorded<V>, String>,
     /// Whether it is an error that was to come, or was not.
     pub(super) is_meant: bool,
     /// What was streamed, in order.
@@ -154,7 +186,7 @@ pub(super) struct Ran<V: Vm> {
 impl<V: Vm<Output: Debug>> Ran<V> {
     /// What an executor gave, with that trouble on a state that has errors `E` of its own.
     pub(super) fn new<E: Error + 'static>(
-        result: Result<Recording<V>, ExecuteError>,
+        result: Result<Recorded<V>, ExecuteError>,
         trouble: Option<Trouble>,
     ) -> Self {
         let error = result.as_ref().err();
@@ -181,56 +213,26 @@ impl<V: Vm<Output: Debug>> Ran<V> {
             // Until then it came to the same.
             return self.different_commit(other, other.commits.len());
         }
-        let (expected, found) = match (&self.result, &other.result) {
-            (Ok(expected), Ok(found)) => (expected, found),
+        let places = self.commits.len().max(other.commits.len());
+        match (&self.result, &other.result) {
+            (Ok(expected), Ok(found)) => different_outcome::<V>(expected, found)
+                .or_else(|| different_change::<V>(expected, found))
+                .or_else(|| self.different_commit(other, places))
+                .or_else(|| different_accesses::<V>(expected, found)),
             (expected, found) => {
                 let text = |result: &Result<_, String>| match result {
                     Ok(_) => "an outcome".to_owned(),
                     Err(error) => error.clone(),
                 };
                 let (expected, found) = (text(expected), text(found));
-                return (expected != found).then_some(Difference::Error { expected, found });
-            }
-        };
-        let (expected, mine) = expected;
-        let (found, theirs) = found;
-        let lengths = (expected.transactions.len(), found.transactions.len());
-        for transaction in 0..lengths.0.max(lengths.1) {
-            let expected = text(expected.transactions.get(transaction), "nothing");
-            let found = text(found.transactions.get(transaction), "nothing");
-            if expected != found {
-                return Some(Difference::Outcome {
-                    transaction,
-                    expected,
-                    found,
-                });
+                // What was streamed before the same error has to be the same too.
+                if expected == found {
+                    self.different_commit(other, places)
+                } else {
+                    Some(Difference::Error { expected, found })
+                }
             }
         }
-        if expected.changes != found.changes {
-            let keys = expected.changes.iter().chain(found.changes.iter());
-            let mut keys: Vec<&V::Key> = keys.map(|(key, _)| key).collect();
-            keys.sort_unstable();
-            let (expected, found) = (&expected.changes, &found.changes);
-            let key = keys
-                .into_iter()
-                .find(|key| expected.get(key) != found.get(key))?;
-            return Some(Difference::Change {
-                transaction: last_writer(mine, key),
-                key: format!("{key:?}"),
-                expected: text(expected.get(key).as_ref(), "unchanged"),
-                found: text(found.get(key).as_ref(), "unchanged"),
-            });
-        }
-        let places = self.commits.len().max(other.commits.len());
-        if let Some(difference) = self.different_commit(other, places) {
-            return Some(difference);
-        }
-        let transaction = (0..mine.len()).find(|at| mine.get(*at) != theirs.get(*at))?;
-        Some(Difference::Accesses {
-            transaction,
-            expected: text(mine.get(transaction), "nothing"),
-            found: text(theirs.get(transaction), "nothing"),
-        })
     }
 
     /// The first of so many commits that is not the same.
@@ -247,6 +249,7 @@ impl<V: Vm<Output: Debug>> Ran<V> {
     pub(super) fn fingerprint(&self) -> u64 {
         let text = match &self.result {
             Ok((outcome, accesses)) => {
+                let accesses = accesses.as_deref().unwrap_or_default();
                 format!(
                     "{:?} {:?} {accesses:?}",
                     outcome.transactions, outcome.changes
@@ -258,6 +261,107 @@ impl<V: Vm<Output: Debug>> Ran<V> {
         let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
         text.bytes().fold(0xcbf2_9ce4_8422_2325, step)
     }
+}
+
+/// The first transaction that ended otherwise, and a key that goes with it.
+fn different_outcome<V: Vm<Output: Debug>>(
+    (expected, mine): &Recorded<V>,
+    (found, theirs): &Recorded<V>,
+) -> Option<Difference> {
+    let outcome = |of: &Outcome<V>, at: usize| text(of.transactions.get(at), "nothing");
+    let places = expected.transactions.len().max(found.transactions.len());
+    let transaction = (0..places).find(|at| outcome(expected, *at) != outcome(found, *at))?;
+    let touched = |accesses: &Option<Vec<AccessSet<V::Key>>>| {
+        let set = accesses.as_ref()?.get(transaction)?;
+        Some(set.entries().iter().cloned().collect())
+    };
+    let mine: BTreeMap<V::Key, Access> = touched(mine).unwrap_or_default();
+    let theirs: Option<BTreeMap<V::Key, Access>> = touched(theirs);
+    let changes = different_values::<V>(expected, found);
+    let is_touched = |key| {
+        mine.contains_key(key) || theirs.as_ref().is_some_and(|other| other.contains_key(key))
+    };
+    let left = changes.iter().find(|(key, ..)| is_touched(key));
+    let otherwise = || {
+        let theirs = theirs.as_ref()?;
+        let mut keys: Vec<&V::Key> = mine.keys().chain(theirs.keys()).collect();
+        keys.sort_unstable();
+        let is_other = |key: &&V::Key| mine.get(key) != theirs.get(key);
+        let key = keys.into_iter().find(is_other)?;
+        Some(KeyDifference {
+            key: format!("{key:?}"),
+            expected: text(mine.get(key), "not touched"),
+            found: text(theirs.get(key), "not touched"),
+        })
+    };
+    let values = |(key, expected, found): &(&V::Key, String, String)| KeyDifference {
+        key: format!("{key:?}"),
+        expected: expected.clone(),
+        found: found.clone(),
+    };
+    let key = left.map(values).or_else(otherwise);
+    Some(Difference::Outcome {
+        transaction,
+        expected: outcome(expected, transaction),
+        found: outcome(found, transaction),
+        key: key.or_else(|| changes.first().map(values)),
+    })
+}
+
+/// The first key that was left with another value.
+fn different_change<V: Vm>(
+    (expected, mine): &Recorded<V>,
+    (found, _): &Recorded<V>,
+) -> Option<Difference> {
+    let (key, expected, found) = different_values::<V>(expected, found).into_iter().next()?;
+    Some(Difference::Change {
+        transaction: last_writer(mine.as_deref().unwrap_or_default(), key),
+        key: format!("{key:?}"),
+        expected,
+        found,
+    })
+}
+
+/// All keys that were left with other values, and both.
+fn different_values<'a, V: Vm>(
+    expected: &'a Outcome<V>,
+    found: &'a Outcome<V>,
+) -> Vec<(&'a V::Key, String, String)> {
+    if expected.changes == found.changes {
+        return Vec::new();
+    }
+    // An executor that is wrong may give a key twice.
+    let mut values: BTreeMap<&V::Key, [Vec<&Option<V::Value>>; 2]> = BTreeMap::new();
+    for (side, outcome) in [expected, found].into_iter().enumerate() {
+        for (key, value) in outcome.changes.iter() {
+            values.entry(key).or_default()[side].push(value);
+        }
+    }
+    let text = |values: &[&Option<V::Value>]| match values {
+        [] => "unchanged".to_owned(),
+        [value] => format!("{value:?}"),
+        several => format!("{several:?}"),
+    };
+    let odd = values
+        .into_iter()
+        .filter(|(_, [mine, theirs])| mine != theirs);
+    odd.map(|(key, [mine, theirs])| (key, text(&mine), text(&theirs)))
+        .collect()
+}
+
+/// The first transaction of which something else was recorded, if anything was.
+fn different_accesses<V: Vm>(
+    (_, expected): &Recorded<V>,
+    (_, found): &Recorded<V>,
+) -> Option<Difference> {
+    let (expected, found) = (expected.as_ref()?, found.as_ref()?);
+    let places = expected.len().max(found.len());
+    let transaction = (0..places).find(|at| expected.get(*at) != found.get(*at))?;
+    Some(Difference::Accesses {
+        transaction,
+        expected: text(expected.get(transaction), "nothing"),
+        found: text(found.get(transaction), "nothing"),
+    })
 }
 
 fn text(value: Option<&impl Debug>, otherwise: &str) -> String {

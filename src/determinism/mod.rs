@@ -22,6 +22,8 @@
 //! program in memory, the machine. [`Report::fingerprint`] is there to be compared between them.
 
 mod attempts;
+#[cfg(all(test, feature = "testkit"))]
+mod broken;
 mod cause;
 mod check;
 mod compare;
@@ -31,7 +33,7 @@ mod trouble;
 
 pub use cause::Impurity;
 pub use check::{Blame, Check, Divergence, Failure, Report};
-pub use compare::Difference;
+pub use compare::{Difference, KeyDifference};
 pub use hints::Hints;
 pub use schedule::{Kind, Schedule};
 pub use trouble::{PANIC, Point, StateError, Trouble, Troubled};

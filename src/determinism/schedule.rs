@@ -21,9 +21,18 @@ pub struct Schedule {
     pub kind: Kind,
     /// By which numbers.
     pub seed: u64,
+    /// Whether it is also recorded what transactions touch, and compared. If not, the block is executed as a node does.
+    #[cfg_attr(feature = "serde", serde(default = "recorded"))]
+    pub is_recorded: bool,
     /// What goes wrong meanwhile, if anything does.
     #[cfg_attr(feature = "serde", serde(default))]
     pub trouble: Option<Trouble>,
+}
+
+/// A case that does not say whether it was recorded was.
+#[cfg(feature = "serde")]
+fn recorded() -> bool {
+    true
 }
 
 /// Who decides which thread goes on.
@@ -50,11 +59,13 @@ impl fmt::Display for Schedule {
             hints,
             kind,
             seed,
+            is_recorded,
             trouble,
         } = self;
+        let recorded = if *is_recorded { ", recorded" } else { "" };
         write!(
             f,
-            "{strategy:?} on {workers} workers, hints {hints:?}, scheduled by {kind:?} {seed}"
+            "{strategy:?} on {workers} workers{recorded}, hints {hints:?}, scheduled by {kind:?} {seed}"
         )?;
         match trouble {
             Some(trouble) => write!(f, ", trouble {trouble:?}"),

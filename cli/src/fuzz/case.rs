@@ -69,9 +69,13 @@ impl Case {
 
     /// The smallest case that is found. `tried` is told of each that is run.
     pub(crate) fn shrunk(mut self, mut tried: impl FnMut(&Case)) -> Self {
-        let simpler: [fn(Schedule) -> Schedule; 3] = [
+        let simpler: [fn(Schedule) -> Schedule; 4] = [
             |schedule| Schedule {
                 trouble: None,
+                ..schedule
+            },
+            |schedule| Schedule {
+                is_recorded: false,
                 ..schedule
             },
             |schedule| Schedule {
