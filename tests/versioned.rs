@@ -3,11 +3,14 @@
 use std::{
     collections::BTreeMap,
     ops::{Bound, ControlFlow},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex,
+        Arc, Barrier, Mutex,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
     thread,
+    time::Duration,
 };
 
 use pleach::{
@@ -24,6 +27,9 @@ struct Disk {
     /// Writes that still succeed; then one fails.
     fails_after: Option<usize>,
     fails_reads: bool,
+    panics: bool,
+    /// How often heights have come.
+    advances: usize,
 }
 
 #[derive(Clone, Default)]
@@ -88,6 +94,7 @@ impl Store<u8, u64> for DiskStore {
 
     fn advance(&self, height: u64, changes: Writes<u8, u64>) -> Result<(), Full> {
         self.write(|disk| {
+            disk.advances += 1;
             for (key, value) in changes {
                 match value {
                     Some(value) => disk.state.insert(key, value),
@@ -100,6 +107,10 @@ impl Store<u8, u64> for DiskStore {
     }
 
     fn record(&self, height: u64, blocks: &[&[(u8, Option<u64>)]]) -> Result<(), Full> {
+        let mut disk = self.0.lock().expect("nobody panics");
+        let panics = std::mem::take(&mut disk.panics);
+        drop(disk);
+        assert!(!panics, "as it should");
         self.write(|disk| {
             disk.record.truncate((height - disk.height) as usize);
             disk.record
@@ -308,4 +319,126 @@ fn what_was_prefetched_stays_right() {
         other.with(&prefetched).get(&2).expect("it can be read"),
         None
     );
+}
+
+/// A store that panics is asked again, like one that fails.
+#[test]
+fn a_record_that_panicked_is_not_there() {
+    crate::silence_panics("as it should");
+    let disk = DiskStore::default();
+    let state = VersionedState::open(disk.clone()).expect("it is empty");
+    state.commit(changes(&[(1, Some(1))]));
+    disk.0.lock().expect("nobody panics").panics = true;
+    let persist = AssertUnwindSafe(|| state.persist());
+    catch_unwind(persist).expect_err("it panics");
+    assert_eq!(state.owed(), 1);
+    assert_eq!(state.persist().expect("it does not fail"), 1);
+    assert_eq!(state.owed(), 0);
+    drop(state);
+    let state = VersionedState::open(disk).expect("it can be read");
+    assert_eq!(state.height(), 1);
+}
+
+/// Scans of everything, each key with its value; `meanwhile` is called in the midst.
+fn scan<S: Store<u8, u64>>(
+    state: &VersionedState<u8, u64, S>,
+    mut meanwhile: impl FnMut(),
+) -> Vec<(u8, u64)> {
+    let mut found = Vec::new();
+    let all = (Bound::Unbounded, Bound::Unbounded);
+    let scanned = state.latest().range(all.0, all.1, &mut |key, value| {
+        if found.is_empty() {
+            meanwhile();
+        }
+        found.push((*key, *value));
+        ControlFlow::Continue(())
+    });
+    scanned.expect("it can be read");
+    found
+}
+
+/// Pruning does not wait for who scans, and so holds up nobody else either: who scans may even commit.
+#[test]
+fn who_scans_holds_up_nobody() {
+    let disk = DiskStore::default();
+    let state = VersionedState::open(disk.clone()).expect("it is empty");
+    state.commit(changes(&[(1, Some(1)), (2, Some(2)), (3, Some(3))]));
+    let found = scan(&state, || {
+        let (ended, has_ended) = mpsc::channel();
+        let other = state.clone();
+        thread::spawn(move || {
+            let _ = ended.send(other.prune(1));
+        });
+        let pruned = has_ended.recv_timeout(Duration::from_mins(1));
+        let pruned = pruned.expect("pruning waits for who scans");
+        pruned.expect("the disk does not fail");
+        assert_eq!(state.commit(changes(&[(2, None), (4, Some(4))])), 2);
+    });
+    assert_eq!(found, [(1, 1), (2, 2), (3, 3)]);
+    assert_eq!((state.versions(), state.owed()), (5, 2));
+    state.prune(2).expect("the disk does not fail");
+    assert_eq!((state.versions(), state.owed()), (0, 0));
+    assert_eq!(scan(&state, || {}), [(1, 1), (3, 3), (4, 4)]);
+}
+
+/// Somebody begins to scan after the store has the heights, and before memory has forgotten them.
+#[test]
+fn what_is_in_the_store_is_forgotten_when_nobody_scans() {
+    /// Scans while it takes heights.
+    struct Scanned(DiskStore, Arc<Barrier>);
+    impl State<u8, u64> for Scanned {
+        type Error = Full;
+        fn get(&self, key: &u8) -> Result<Option<u64>, Full> {
+            self.0.get(key)
+        }
+        fn range(
+            &self,
+            from: Bound<&u8>,
+            to: Bound<&u8>,
+            visit: &mut dyn FnMut(&u8, &u64) -> ControlFlow<()>,
+        ) -> Result<RangeSupport, Full> {
+            self.0.range(from, to, visit)
+        }
+    }
+    impl Store<u8, u64> for Scanned {
+        fn height(&self) -> u64 {
+            self.0.height()
+        }
+        fn advance(&self, height: u64, changes: Writes<u8, u64>) -> Result<(), Full> {
+            self.0.advance(height, changes)?;
+            // The scan begins, and goes on when the heights would be forgotten.
+            self.1.wait();
+            self.1.wait();
+            Ok(())
+        }
+        fn record(&self, height: u64, blocks: &[&[(u8, Option<u64>)]]) -> Result<(), Full> {
+            self.0.record(height, blocks)
+        }
+    }
+    let (disk, barrier) = (DiskStore::default(), Arc::new(Barrier::new(2)));
+    let store = Scanned(disk.clone(), Arc::clone(&barrier));
+    let state = VersionedState::open(store).expect("it is empty");
+    state.commit(changes(&[(1, Some(1)), (2, Some(2))]));
+    let (pruned, is_pruned) = mpsc::channel();
+    let other = state.clone();
+    let pruning = thread::spawn(move || {
+        let _ = pruned.send(other.prune(1));
+        other.prune(1).expect("the disk does not fail");
+    });
+    barrier.wait();
+    let found = scan(&state, || {
+        barrier.wait();
+        let pruned = is_pruned.recv_timeout(Duration::from_mins(1));
+        let pruned = pruned.expect("pruning waits for who scans");
+        pruned.expect("the disk does not fail");
+        assert_eq!(state.versions(), 2);
+        state.commit(changes(&[(2, Some(3))]));
+    });
+    assert_eq!(found, [(1, 1), (2, 2)]);
+    pruning.join().expect("it does not panic");
+    state.prune(1).expect("the disk does not fail");
+    assert_eq!(state.versions(), 1);
+    assert_eq!(scan(&state, || {}), [(1, 1), (2, 3)]);
+    let disk = disk.0.lock().expect("nobody panics");
+    assert_eq!((disk.height, disk.advances), (1, 1));
 }

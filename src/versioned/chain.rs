@@ -30,8 +30,12 @@ pub(super) struct Chain<K, V> {
     blocks: VecDeque<Block<K, V>>,
     /// The first height that may be asked for.
     first: u64,
+    /// How many of them the store has all the same, as somebody scanned when they were to be forgotten here.
+    moved: usize,
     /// Up to this height the store has a record of the chain, or is about to have one.
     recorded: u64,
+    /// Up to this height it has one.
+    safe: u64,
     /// The last stamp that was given out, for a block or for the end of some.
     clock: u64,
     /// How many snapshots there are of each stamp.
@@ -46,7 +50,9 @@ impl<K, V> Chain<K, V> {
             stored: (height, 0),
             blocks: VecDeque::new(),
             first: height,
+            moved: 0,
             recorded: height,
+            safe: height,
             clock: 0,
             held: BTreeMap::new(),
             reverted: Vec::new(),
@@ -125,6 +131,7 @@ impl<K, V> Chain<K, V> {
     ) {
         self.blocks.truncate((height - self.stored.0) as usize);
         self.recorded = self.recorded.min(height);
+        self.safe = self.safe.min(height);
         self.clock = added.last().map_or(end, |block| block.stamp);
         self.blocks.extend(added);
         let reverted = reverted.into_iter().map(|block| (block, end));
@@ -162,20 +169,46 @@ impl<K, V> Chain<K, V> {
         self.recorded = self.recorded.min(height);
     }
 
+    /// All that was given out by [`unrecorded`](Self::unrecorded) is recorded now.
+    pub(super) fn record(&mut self) {
+        // Less, if the chain has gone back meanwhile.
+        self.safe = self.recorded;
+    }
+
+    /// How many heights the store should have taken and has not: into its record, or for good.
+    pub(super) fn owed(&self) -> u64 {
+        (self.latest() - self.safe.max(self.stored.0)) + self.iter_due().count() as u64
+    }
+
     /// The last height that can go into the store, and the blocks up to it, if there are any: nobody asks for what is below it, and
     /// nobody holds a snapshot of that.
     pub(super) fn due(&self) -> (u64, Vec<Block<K, V>>) {
-        let oldest = self.held.keys().next().copied().unwrap_or(u64::MAX);
-        let (stored, _) = self.stored;
-        let due = self.blocks.iter().zip(stored + 1..);
-        let due = due.take_while(|(block, height)| *height <= self.first && block.stamp <= oldest);
-        let due: Vec<_> = due.map(|(block, _)| block.clone()).collect();
-        (stored + due.len() as u64, due)
+        let due: Vec<_> = self.iter_due().cloned().collect();
+        let moved = self.moved + due.len();
+        (self.stored.0 + moved as u64, due)
     }
 
-    /// Counts so many blocks as stored.
-    pub(super) fn flushed(&mut self, count: usize) {
-        for block in self.blocks.drain(..count) {
+    fn iter_due(&self) -> impl Iterator<Item = &Block<K, V>> {
+        let oldest = self.held.keys().next().copied().unwrap_or(u64::MAX);
+        let blocks = self.blocks.iter().zip(self.stored.0 + 1..).skip(self.moved);
+        let due = blocks
+            .take_while(move |(block, height)| *height <= self.first && block.stamp <= oldest);
+        due.map(|(block, _)| block)
+    }
+
+    /// The store has so many more blocks.
+    pub(super) fn moved(&mut self, count: usize) {
+        self.moved += count;
+    }
+
+    /// The blocks that the store has and that are here all the same.
+    pub(super) fn unsettled(&self) -> Vec<Block<K, V>> {
+        self.blocks.range(..self.moved).cloned().collect()
+    }
+
+    /// These are no longer here.
+    pub(super) fn settled(&mut self) {
+        for block in self.blocks.drain(..std::mem::take(&mut self.moved)) {
             self.stored = (self.stored.0 + 1, block.stamp);
         }
     }

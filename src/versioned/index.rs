@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, hash::Hash, ops::Bound};
 
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
-use parking_lot::{RwLock, RwLockReadGuard};
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use smallvec::SmallVec;
 
 use crate::execute::Known;
@@ -28,9 +28,14 @@ pub(super) struct Index<K, V> {
     versions: DashMap<K, Versions<V>, RandomState>,
     /// All keys that have versions, and some that had, in their order: for range scans, so only once there was one.
     ordered: RwLock<Option<BTreeSet<K>>>,
-    /// Held by scans: what they have seen missing here must not move into the store behind them.
+    /// Held by scans: what they have not seen in the store yet must not be forgotten here behind them.
     scanning: RwLock<()>,
 }
+
+/// While it is there, scans wait.
+pub(super) struct Unscanned<'a>(
+    #[expect(dead_code, reason = "it is held")] RwLockWriteGuard<'a, ()>,
+);
 
 impl<K: Ord + Hash + Clone, V: Clone> Index<K, V> {
     pub(super) fn new() -> Self {
@@ -72,7 +77,7 @@ impl<K: Ord + Hash + Clone, V: Clone> Index<K, V> {
         next(ordered.get_or_insert_with(|| keys().collect()))
     }
 
-    /// As long as this is held, nothing moves into the store.
+    /// As long as this is held, nothing is forgotten because the store has it.
     pub(super) fn scan(&self) -> RwLockReadGuard<'_, ()> {
         self.scanning.read_recursive()
     }
@@ -112,9 +117,13 @@ impl<K: Ord + Hash + Clone, V: Clone> Index<K, V> {
         self.forget(changes, is_buried);
     }
 
+    /// The right to [settle](Self::settle), unless somebody scans: nobody waits for what others do while they scan.
+    pub(super) fn unscanned(&self) -> Option<Unscanned<'_>> {
+        self.scanning.try_write().map(Unscanned)
+    }
+
     /// Forgets what the blocks up to a stamp made of these keys: the store has it now.
-    pub(super) fn settle(&self, stamp: u64, changes: &[(K, Option<V>)]) {
-        let _scans = self.scanning.write();
+    pub(super) fn settle(&self, _: &Unscanned<'_>, stamp: u64, changes: &[(K, Option<V>)]) {
         self.forget(changes, |version| {
             version.born <= stamp && version.dead == NEVER
         });

@@ -146,7 +146,10 @@ where
             }),
         };
         state.switch(height, recorded.into_iter().map(Arc::new));
-        let _as_it_was_found = state.shared.chain.lock().unrecorded();
+        let mut chain = state.shared.chain.lock();
+        let _as_it_was_found = chain.unrecorded();
+        chain.record();
+        drop(chain);
         Ok(state)
     }
 
@@ -189,6 +192,13 @@ where
     pub fn at(&self, height: u64) -> Result<Snapshot<K, V, S>, HeightError> {
         let stamp = self.shared.chain.lock().hold(height)?;
         Ok(Snapshot::new(Arc::clone(&self.shared), height, stamp))
+    }
+
+    /// How many heights the store should have taken by now, and has not, because it was not asked or has failed: those above its record,
+    /// and those that are pruned and not held by anybody. They are in memory until it takes them. O(heights that are pruned).
+    #[must_use]
+    pub fn owed(&self) -> u64 {
+        self.shared.chain.lock().owed()
     }
 
     /// Adds a block that changed this, and gives its height. O(changes * log(keys in memory)).
@@ -239,7 +249,8 @@ where
 
     /// [Persists](Self::persist), moves the heights up to this one into the store, and forgets them: this is the first that can be
     /// read then. A snapshot from before stays as it is: as long as somebody holds one, what came after it stays in memory too,
-    /// until something is pruned after that. O(what these heights changed).
+    /// until something is pruned after that. So it is with what is to be forgotten while somebody scans a range: nobody waits for
+    /// that. O(what these heights changed).
     ///
     /// # Errors
     ///
@@ -306,36 +317,65 @@ where
             return Ok(latest);
         }
         let written: Vec<_> = blocks.iter().map(|block| &block.written[..]).collect();
-        if let Err(error) = store.record(from, &written) {
-            chain.lock().unrecord(from);
-            return Err(error);
-        }
+        let undo = Undo { chain, from };
+        store.record(from, &written)?;
+        // It owns nothing that would be lost.
+        std::mem::forget(undo);
+        chain.lock().record();
         *top = latest;
         Ok(latest)
     }
 
     /// Moves the heights that nobody asks for any more into the store. The caller has the right to change it.
     fn flush(&self) -> Result<(), S::Error> {
+        let Shared { store, chain, .. } = &*self.shared;
+        if !self.settle() {
+            return Ok(());
+        }
+        // None of these is ever reverted: they can no longer be asked for, or are the first that can be.
+        let (height, blocks) = chain.lock().due();
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        store.advance(height, merged(&blocks))?;
+        chain.lock().moved(blocks.len());
+        self.settle();
+        Ok(())
+    }
+
+    /// Forgets what is in the store now: it is there for those who find nothing in the index. Or leaves that for the next time, if
+    /// somebody scans, who may take as long as they like, and commit meanwhile. The caller has the right to change the store.
+    fn settle(&self) -> bool {
         let Shared {
-            store,
             index,
             chain,
             writing,
             ..
         } = &*self.shared;
-        // None of these is ever reverted: they can no longer be asked for, or are the first that can be.
-        let (height, blocks) = chain.lock().due();
-        let Some(last) = blocks.last() else {
-            return Ok(());
-        };
-        store.advance(height, merged(&blocks))?;
-        // What is in the store now is there for those who find nothing in the index.
         let _writing = writing.lock();
-        for block in &blocks {
-            index.settle(last.stamp, &block.written);
+        let Some(unscanned) = index.unscanned() else {
+            return false;
+        };
+        let blocks = chain.lock().unsettled();
+        if let Some(last) = blocks.last() {
+            for block in &blocks {
+                index.settle(&unscanned, last.stamp, &block.written);
+            }
+            chain.lock().settled();
         }
-        chain.lock().flushed(blocks.len());
-        Ok(())
+        true
+    }
+}
+
+/// Until a record is there, it may turn out not to be: by an error, or a panic.
+struct Undo<'a, K, V> {
+    chain: &'a Mutex<Chain<K, V>>,
+    from: u64,
+}
+
+impl<K, V> Drop for Undo<'_, K, V> {
+    fn drop(&mut self) {
+        self.chain.lock().unrecord(self.from);
     }
 }
 
