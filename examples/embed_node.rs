@@ -1,5 +1,5 @@
 //! A small node: blocks come in as bytes, are decoded and checked side by side, executed one after another on all cores, and
-//! made safe together. Somebody listens to commits, and a block that comes later takes over.
+//! made safe together. Somebody listens to commits and reverts, and a block that comes later takes over.
 //!
 //! `cargo run --release --features pipeline --example embed_node`
 
@@ -7,7 +7,6 @@ use std::{
     error::Error,
     sync::mpsc::{self, Sender},
     thread,
-    time::Duration,
 };
 
 use pleach::{
@@ -58,9 +57,10 @@ enum Invalid {
     Execute(#[from] ExecuteError),
 }
 
-struct BankNode {
-    subscriber: Sender<usize>,
-}
+/// A height, and how many transfers its block did: it is committed. Without: the chain has gone back to it.
+type News = (u64, Option<usize>);
+
+struct BankNode(Sender<News>);
 
 impl Node for BankNode {
     type Key = u32;
@@ -69,7 +69,6 @@ impl Node for BankNode {
     /// Its parent, its name, its transfers.
     type Block = (u32, u32, Vec<Transfer>);
     type Id = u32;
-    /// How many transfers were done.
     type Output = usize;
     type Error = Invalid;
 
@@ -87,10 +86,8 @@ impl Node for BankNode {
     }
 
     fn check(&self, (_, _, transfers): &mut Self::Block) -> Result<(), Invalid> {
-        match transfers.iter().find(|[from, to, _]| from == to) {
-            Some([from, ..]) => Err(Invalid::Itself(*from)),
-            None => Ok(()),
-        }
+        let itself = transfers.iter().find(|[from, to, _]| from == to);
+        itself.map_or(Ok(()), |[from, ..]| Err(Invalid::Itself(*from)))
     }
 
     fn parent(&self, (parent, ..): &Self::Block) -> u32 {
@@ -113,9 +110,13 @@ impl Node for BankNode {
         Ok((done, outcome.changes))
     }
 
-    fn committed(&self, _: u64, done: &usize) {
+    fn committed(&self, height: u64, done: &usize) {
         // Nobody may be listening any more.
-        let _ = self.subscriber.send(*done);
+        let _ = self.0.send((height, Some(*done)));
+    }
+
+    fn reverted(&self, height: u64) {
+        let _ = self.0.send((height, None));
     }
 }
 
@@ -150,10 +151,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let chain = VersionedState::open(MemoryStore::new(genesis))?;
     let executor = ParallelExecutor::new(&Runtime::builder().build()?);
     let (subscriber, commits) = mpsc::channel();
-    let node = BankNode { subscriber };
-    let pipeline = Pipeline::builder(node, chain.clone(), 0, executor).build()?;
-    let count = |(blocks, all), done| (blocks + 1, all + done);
-    let listener = thread::spawn(move || commits.iter().fold((0, 0), count));
+    let pipeline = Pipeline::builder(BankNode(subscriber), chain.clone(), 0, executor).build()?;
+    let listener = thread::spawn(move || commits.iter().collect::<Vec<News>>());
     let submit = |block| pipeline.submit(block).map_err(|refused| refused.reason);
 
     // One thread hands blocks in, and waits where there is no room for them; this one learns when they are final.
@@ -181,17 +180,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("the chain is at height {}", ticket?.wait()?.height());
     }
     assert_eq!(total(&before), total(&chain.latest()));
-
     for stage in &pipeline.stages().snapshot().stages {
-        let busy = Duration::from_nanos(stage.work.service.sum());
-        let (name, handled) = (&stage.name, stage.work.handled);
-        println!("stage {name}: {handled} handled in {busy:.1?}");
+        println!("stage {}: {} handled", stage.name, stage.work.handled);
     }
 
     // What was accepted is finished, and its threads have ended; then nobody is left to tell the listener anything.
     let summary = pipeline.drain();
     drop(pipeline);
-    let (blocks, done) = listener.join().expect("it does not panic");
-    println!("{blocks} blocks were committed, with {done} transfers; {summary:?}");
+    let mut done = Vec::new();
+    for (height, block) in listener.join().expect("it does not panic") {
+        // One block more, or those above it less.
+        done.resize(height as usize, block.unwrap_or(0));
+    }
+    let (blocks, done) = (done.len(), done.iter().sum::<usize>());
+    println!("{blocks} blocks are in the chain, with {done} transfers; {summary:?}");
     Ok(())
 }

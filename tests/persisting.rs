@@ -1,6 +1,7 @@
 //! What a pipeline does while its store writes, fails, or comes to its end.
 
 use std::{
+    num::NonZeroUsize,
     ops::{Bound, ControlFlow},
     sync::{
         Arc, Condvar, Mutex,
@@ -10,7 +11,7 @@ use std::{
 
 use pleach::{
     RangeSupport, State, Store, VersionedState, Writes,
-    pipeline::{BlockTicket, Failed, Pipeline},
+    pipeline::{BlockTicket, Builder, Failed, Pipeline},
     testkit::{Program, Step},
 };
 
@@ -22,6 +23,7 @@ struct Gate {
     is_shut: Mutex<bool>,
     opened: Condvar,
     fails: AtomicBool,
+    fails_reads: AtomicBool,
     records: Mutex<Vec<usize>>,
 }
 
@@ -43,7 +45,7 @@ impl State<u8, u64> for GatedStore {
     type Error = Full;
 
     fn get(&self, _: &u8) -> Result<Option<u64>, Full> {
-        if self.0.fails.load(Ordering::Relaxed) {
+        if self.0.fails_reads.load(Ordering::Relaxed) {
             return Err(Full);
         }
         Ok(None)
@@ -65,7 +67,10 @@ impl Store<u8, u64> for GatedStore {
     }
 
     fn advance(&self, _: u64, _: Writes<u8, u64>) -> Result<(), Full> {
-        unreachable!("everything is kept")
+        if self.0.fails.load(Ordering::Relaxed) {
+            return Err(Full);
+        }
+        Ok(())
     }
 
     fn record(&self, _: u64, blocks: &[&[(u8, Option<u64>)]]) -> Result<(), Full> {
@@ -86,9 +91,16 @@ fn gated() -> (Arc<Gate>, Pipeline<Programs, GatedStore>) {
 }
 
 fn gated_by(node: Programs) -> (Arc<Gate>, Pipeline<Programs, GatedStore>) {
+    built(node, |builder| builder)
+}
+
+fn built(
+    node: Programs,
+    set: impl FnOnce(Builder<Programs, GatedStore>) -> Builder<Programs, GatedStore>,
+) -> (Arc<Gate>, Pipeline<Programs, GatedStore>) {
     let gate = Arc::new(Gate::default());
     let state = VersionedState::open(GatedStore(Arc::clone(&gate))).expect("it is empty");
-    let pipeline = Pipeline::builder(node, state, 0, executor(1));
+    let pipeline = set(Pipeline::builder(node, state, 0, executor(1)));
     (gate, pipeline.build().expect("there are threads"))
 }
 
@@ -129,7 +141,9 @@ fn blocks_that_come_while_the_store_writes_are_written_together() {
 
 #[test]
 fn a_store_that_fails_is_asked_again() {
-    let (gate, pipeline) = gated();
+    let node = Programs::default();
+    let committed = Arc::clone(&node.committed);
+    let (gate, pipeline) = gated_by(node);
     gate.fails.store(true, Ordering::Relaxed);
     // It reads nothing, so the store is not missed before it writes.
     let first = pipeline.submit(put(1)).expect("it is open");
@@ -145,6 +159,109 @@ fn a_store_that_fails_is_asked_again() {
     let second = pipeline.submit(put(2)).expect("it is open");
     assert_eq!(second.wait().expect("it is written").height(), 2);
     assert_eq!(*gate.records.lock().expect("nobody panics"), [2]);
+    assert_eq!(*committed.lock().expect("nobody panics"), [1, 2]);
+
+    // What is written at the very end is told, too.
+    gate.fails.store(true, Ordering::Relaxed);
+    let third = pipeline.submit(put(3)).expect("it is open");
+    third.wait().expect_err("the store fails");
+    gate.fails.store(false, Ordering::Relaxed);
+    pipeline.abort().expect("the store takes it");
+    assert_eq!(*committed.lock().expect("nobody panics"), [1, 2, 3]);
+}
+
+/// However long the store fails, no more is executed than memory should hold, and when it no longer fails all goes on.
+#[test]
+fn a_store_that_stays_broken_stops_execution() {
+    let node = Programs::default();
+    let committed = Arc::clone(&node.committed);
+    let one = NonZeroUsize::MIN;
+    let (gate, pipeline) = built(node, |builder| builder.kept(2).queue(1).together(one));
+    gate.fails.store(true, Ordering::Relaxed);
+    let mut behind = 0;
+    for id in 1..20 {
+        let ticket = pipeline.submit(put(id.min(7))).expect("it is open");
+        let error = ticket.wait().expect_err("the store fails");
+        match Failed::<u64, Wrong>::of(&error) {
+            Some(Failed::NotStored(_)) => assert!(id <= 6, "{id}"),
+            Some(Failed::StoreBehind { heights: 6, cause }) => {
+                assert_eq!(cause.to_string(), "the disk is full");
+                assert_eq!(error.stage(), Some("execute"));
+                behind += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((behind, pipeline.state().height()), (13, 6));
+    gate.fails.store(false, Ordering::Relaxed);
+    let ticket = pipeline.submit(put(7)).expect("it is open");
+    assert_eq!(ticket.wait().expect("it is written").height(), 7);
+    assert_eq!(
+        *committed.lock().expect("nobody panics"),
+        [1, 2, 3, 4, 5, 6, 7]
+    );
+    assert_eq!(pipeline.state().owed(), 0);
+}
+
+/// Who listens never hears of blocks that were reverted before they were written.
+#[test]
+fn what_is_reverted_in_time_is_not_told() {
+    let node = Programs::default();
+    let (committed, chain) = (Arc::clone(&node.committed), Arc::clone(&node.chain));
+    let (gate, pipeline) = gated_by(node);
+    gate.shut(true);
+    let tickets = executed(&pipeline, 4);
+    let back = pipeline.revert(1).expect("it is open");
+    while pipeline.state().height() > 1 {
+        std::thread::yield_now();
+    }
+    gate.shut(false);
+    for ticket in tickets {
+        ticket.wait().expect("it is executed");
+    }
+    assert_eq!(back.wait().expect("it is there").height(), 1);
+    assert_eq!(*committed.lock().expect("nobody panics"), [1]);
+
+    // Nor of those that the store could not take.
+    gate.fails.store(true, Ordering::Relaxed);
+    let second = pipeline.submit(put(2)).expect("it is open");
+    second.wait().expect_err("the store fails");
+    let back = pipeline.revert(0).expect("it is open");
+    back.wait().expect_err("the store fails");
+    gate.fails.store(false, Ordering::Relaxed);
+    let first = pipeline.submit(put(1)).expect("it is open");
+    assert_eq!(first.wait().expect("it is written").height(), 1);
+    // But of one that they had heard of, the revert, and the one that came instead.
+    assert_eq!(*committed.lock().expect("nobody panics"), [1, 1]);
+    assert_eq!(chain.lock().expect("nobody panics").len(), 1);
+}
+
+#[test]
+fn a_block_that_is_aborted_says_so() {
+    let (_, pipeline) = gated();
+    let mut block = put(1);
+    block.fate = Fate::Endless;
+    let ticket = pipeline.submit(block).expect("it is open");
+    while pipeline.stages().snapshot().stages[3].running == 0 {
+        std::thread::yield_now();
+    }
+    pipeline.abort().expect("there is nothing to write");
+    let error = ticket.wait().expect_err("it is aborted");
+    let failed = Failed::<u64, Wrong>::of(&error);
+    assert!(matches!(failed, Some(Failed::Aborted)), "{error:?}");
+}
+
+/// Reading ahead is for speed: a key that nobody needs in the end harms nobody, and heights may be kept for ever.
+#[test]
+fn keys_that_cannot_be_read_ahead_fail_no_block() {
+    let (gate, pipeline) = built(Programs::default(), |builder| {
+        builder.readers(2).kept(u64::MAX)
+    });
+    gate.fails_reads.store(true, Ordering::Relaxed);
+    for id in 1..3 {
+        let ticket = pipeline.submit(put(id)).expect("it is open");
+        assert_eq!(ticket.wait().expect("it reads nothing").height(), id);
+    }
 }
 
 #[test]
@@ -216,7 +333,7 @@ fn a_listener_that_panics_misses_no_other_block() {
 #[test]
 fn a_state_that_cannot_be_read_fails_the_block() {
     let (gate, pipeline) = gated();
-    gate.fails.store(true, Ordering::Relaxed);
+    gate.fails_reads.store(true, Ordering::Relaxed);
     let mut block = put(1);
     block.programs = vec![Program::new([Step::Get(1)])];
     let ticket = pipeline.submit(block).expect("it is open");

@@ -25,6 +25,8 @@ pub(crate) enum Fate {
     Unexecutable,
     PanicsInCheck,
     PanicsInExecute,
+    /// Until it is cancelled.
+    Endless,
 }
 
 #[derive(Clone, Debug)]
@@ -46,6 +48,8 @@ pub(crate) enum Wrong {
 #[derive(Clone, Default)]
 pub(crate) struct Programs {
     pub(crate) committed: Arc<Mutex<Vec<u64>>>,
+    /// What a listener makes of what it is told: the outputs of all blocks of the chain.
+    pub(crate) chain: Arc<Mutex<Vec<String>>>,
     /// When it is told of this height.
     pub(crate) panics_at: Option<u64>,
 }
@@ -101,16 +105,32 @@ impl Node for Programs {
     ) -> Result<Executed<Self>, Wrong> {
         Self::fails_at(block, Fate::Unexecutable)?;
         assert!(block.fate != Fate::PanicsInExecute, "as it should");
+        while block.fate == Fate::Endless && !cancel.is_cancelled() {
+            std::thread::yield_now();
+        }
         let outcome =
             executor.execute(Block::new(&ProgramVm, state, &block.programs).cancel(cancel))?;
         Ok((format!("{:?}", outcome.transactions), outcome.changes))
     }
 
-    fn committed(&self, height: u64, _: &String) {
+    fn committed(&self, height: u64, output: &String) {
+        let mut chain = self.chain.lock().expect("nobody panics");
+        chain.push(output.clone());
+        let length = chain.len();
+        drop(chain);
+        assert_eq!(length as u64, height, "one after the other");
         let mut committed = self.committed.lock().expect("nobody panics");
         committed.push(height);
         drop(committed);
         assert!(self.panics_at != Some(height), "as it should");
+    }
+
+    fn reverted(&self, height: u64) {
+        let mut chain = self.chain.lock().expect("nobody panics");
+        let length = chain.len();
+        chain.truncate(height as usize);
+        drop(chain);
+        assert!(height < length as u64, "there is something to take back");
     }
 }
 
@@ -155,6 +175,8 @@ type Tried = Result<(u64, Option<String>), &'static str>;
 struct Model {
     /// The names of the blocks that can be gone back to, with what they have left.
     chain: Vec<(u64, MemoryState<u8, u64>)>,
+    /// Of all blocks of the chain.
+    outputs: Vec<String>,
     height: u64,
 }
 
@@ -184,6 +206,7 @@ impl Model {
             self.chain.remove(0);
         }
         self.height += 1;
+        self.outputs.push(output.clone());
         Ok((self.height, Some(output)))
     }
 
@@ -192,6 +215,7 @@ impl Model {
         let place = place.ok_or("unknown")?;
         self.height -= (self.chain.len() - 1 - place) as u64;
         self.chain.truncate(place + 1);
+        self.outputs.truncate(self.height as usize);
         Ok((self.height, None))
     }
 }
@@ -209,7 +233,7 @@ fn reason(error: &EventError) -> &'static str {
 fn run(acts: Vec<Act>, executor: &ParallelExecutor, readers: usize) -> Result<(), TestCaseError> {
     let Ok(state) = VersionedState::open(MemoryStore::new(MemoryState::<u8, u64>::new()));
     let node = Programs::default();
-    let committed = Arc::clone(&node.committed);
+    let chain = Arc::clone(&node.chain);
     let pipeline = Pipeline::builder(node, state.clone(), 0, executor.clone())
         .kept(KEPT as u64)
         .readers(readers)
@@ -218,6 +242,7 @@ fn run(acts: Vec<Act>, executor: &ParallelExecutor, readers: usize) -> Result<()
         .expect("there are threads");
     let mut model = Model {
         chain: vec![(0, MemoryState::new())],
+        outputs: Vec::new(),
         height: 0,
     };
     let mut names = vec![0_u64];
@@ -256,19 +281,15 @@ fn run(acts: Vec<Act>, executor: &ParallelExecutor, readers: usize) -> Result<()
             }
         }
     }
-    let mut heights = Vec::new();
     for (ticket, expected) in tickets.into_iter().zip(expected) {
         let found = ticket.wait();
         let found = match &found {
             Ok(found) => Ok((found.height(), found.clone().into_output())),
             Err(error) => Err(reason(error)),
         };
-        if let Ok((height, Some(_))) = &found {
-            heights.push(*height);
-        }
         prop_assert_eq!(found, expected);
     }
-    prop_assert_eq!(&*committed.lock().expect("nobody panics"), &heights);
+    prop_assert_eq!(&*chain.lock().expect("nobody panics"), &model.outputs);
     let summary = pipeline.drain();
     prop_assert_eq!(summary.completed + summary.failed, summary.accepted);
     prop_assert_eq!(state.height(), model.height);

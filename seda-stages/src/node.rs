@@ -358,7 +358,7 @@ impl<S: Stage, F: Fn() -> S + Send + Sync> Run for Node<S, F> {
         report.panics = in_span(&self.name, events, || self.handle(&mut hand, work));
         work.now = nanoseconds(self.clock.now());
         work.events = events;
-        report.busy = work.now - begin;
+        report.busy = work.now.saturating_sub(begin);
         self.pass_on(&mut hand, is_last, work);
         report.failed = work.flow.outcomes.failed - failed_before;
         report.handled = report.events - report.failed;

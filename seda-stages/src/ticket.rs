@@ -92,7 +92,10 @@ impl<T: Send + 'static> Ticket<T> {
         let mut result = self.record.slot.wait_for(until_deadline);
         if result.is_none() {
             self.look_at_deadline();
-            result = self.record.slot.wait_for(time.saturating_sub(until_deadline));
+            result = self
+                .record
+                .slot
+                .wait_for(time.saturating_sub(until_deadline));
         }
         result.ok_or(self)
     }

@@ -4,11 +4,12 @@ use std::{
     error::Error as _,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
-use seda_stages::{Batch, EventErrorKind, Pipeline, Restart, Settings, Stage, from_fn};
+use seda_stages::{Batch, Clock, EventErrorKind, Pipeline, Restart, Settings, Stage, from_fn};
 
 use crate::tools::{Barrier, assert_complete, same};
 
@@ -262,4 +263,26 @@ fn what_panics_when_it_is_dropped_ends_no_worker() {
         (summary.completed, summary.failed, summary.cancelled),
         (1, 1, 1)
     );
+}
+
+/// What a clock of yours should not do costs measurements, not events.
+#[test]
+fn a_clock_that_goes_back_harms_nobody() {
+    #[derive(Debug)]
+    struct Back(AtomicU64);
+    impl Clock for Back {
+        fn now(&self) -> Duration {
+            Duration::from_secs(self.0.fetch_sub(1, Ordering::Relaxed))
+        }
+    }
+    let pipeline = Pipeline::builder()
+        .stage("same", Settings::new(), from_fn(same::<u32>))
+        .clock(Back(AtomicU64::new(1_000)))
+        .stepped()
+        .build()
+        .unwrap();
+    let ticket = pipeline.submit(7).unwrap();
+    assert!(pipeline.step());
+    assert_eq!(ticket.wait().unwrap(), 7);
+    assert_complete(pipeline.drain());
 }

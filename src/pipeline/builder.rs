@@ -1,6 +1,7 @@
 //! Settings of a pipeline, and its stages.
 
 use std::{
+    convert::Infallible,
     fmt::{self, Debug},
     io,
     num::NonZeroUsize,
@@ -15,6 +16,7 @@ use super::{
     Pipeline,
     node::Node,
     stages::{self, Execute, Fetched, Names, Persist},
+    storing::Storing,
 };
 use crate::{
     cancel::CancelToken,
@@ -78,6 +80,9 @@ where
     }
 
     /// How many heights stay in memory above what the store holds: so far back can the chain go. Default: 64.
+    ///
+    /// If the store fails, what it has not taken stays in memory too, until it is as many heights again, and those that are on their way:
+    /// then blocks are refused as [`StoreBehind`](super::Failed::StoreBehind) before they are executed, until it takes some.
     pub fn kept(mut self, heights: u64) -> Self {
         self.kept = heights;
         self
@@ -143,33 +148,34 @@ where
         };
         let prefetch = {
             let (node, state) = (Arc::clone(&node), state.clone());
-            from_fn(move |event| match &readers {
-                Some(readers) => stages::prefetch(&*node, &state, readers, event),
-                None => Ok(Fetched::cold(event)),
+            from_fn(move |event| {
+                Ok::<_, Infallible>(match &readers {
+                    Some(readers) => stages::prefetch(&*node, &state, readers, event),
+                    None => Fetched::cold(event),
+                })
             })
         };
         let before = self.kept.min(state.height() - state.first_height());
         let before = self.ancestors.into_iter().take(before as usize);
         let names = Arc::new(Mutex::new(Names::new(self.latest, before)));
+        let storing = Arc::new(Storing::new(node, state, self.kept));
+        // Those that are executed and not recorded, and as many that are recorded and on their way out of memory.
+        let in_flight = self.queue.saturating_add(self.together).saturating_mul(2);
         let execute = {
-            let (node, state, cancel) = (Arc::clone(&node), state.clone(), cancel.clone());
-            let (executor, kept) = (self.executor, self.kept);
+            let (storing, cancel) = (Arc::clone(&storing), cancel.clone());
+            let most_owed = self.kept.saturating_add(in_flight as u64);
+            let executor = self.executor;
             move || Execute {
-                node: Arc::clone(&node),
-                state: state.clone(),
+                storing: Arc::clone(&storing),
                 executor: executor.clone(),
                 cancel: cancel.clone(),
                 names: Arc::clone(&names),
-                kept,
+                most_owed,
             }
         };
         let persist = {
-            let (state, kept) = (state.clone(), self.kept);
-            move || Persist {
-                node: Arc::clone(&node),
-                state: state.clone(),
-                kept,
-            }
+            let storing = Arc::clone(&storing);
+            move || Persist(Arc::clone(&storing))
         };
         let persisting = settings().in_order().own_threads().batch(self.together);
         let mut builder = seda_stages::Pipeline::builder()
@@ -190,7 +196,7 @@ where
         }
         Ok(Pipeline {
             stages: builder.build()?,
-            state,
+            storing,
             cancel,
         })
     }

@@ -30,11 +30,21 @@ pub enum Failed<Id: Debug, E: Error + 'static> {
     /// The chain cannot go back so far.
     #[error(transparent)]
     Height(HeightError),
-    /// The store cannot be read.
-    #[error("the state cannot be read")]
-    Read(#[source] BoxError),
+    /// It was not executed to its end, because the pipeline is [aborted](super::Pipeline::abort).
+    #[error("the pipeline was aborted while the block was executed")]
+    Aborted,
+    /// It was not executed, because the store has failed for long, and still does: what it has not taken fills memory up to
+    /// [what may be kept](super::Builder::kept). It is asked again for the next block.
+    #[error("the store has not taken {heights} heights, and still cannot")]
+    StoreBehind {
+        /// How many heights it should have taken.
+        heights: u64,
+        /// Why it cannot.
+        #[source]
+        cause: BoxError,
+    },
     /// The block is part of the chain, in memory, but the store cannot take it. It will be asked again for the next block; if that
-    /// becomes final, this one has become so too.
+    /// becomes final, this one has become so too, and [`Node::committed`](super::Node::committed) is called for it then.
     #[error("the block is executed, but the store cannot take it")]
     NotStored(#[source] std::sync::Arc<dyn Error + Send + Sync>),
 }

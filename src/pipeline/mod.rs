@@ -6,6 +6,7 @@
 //! | `node.rs` | [`Node`]: what the user of this brings |
 //! | `builder.rs` | settings, and the stages |
 //! | `stages.rs` | what each stage does with a block |
+//! | `storing.rs` | what reaches the store, and who hears of it |
 //! | `error.rs` | [`Failed`]: why a block has no place in the chain |
 //!
 //! The stages are those of [`seda_stages`], which is a crate of its own: see there for queues, tickets, controllers and what
@@ -17,8 +18,12 @@ mod builder;
 mod error;
 mod node;
 mod stages;
+mod storing;
 
-use std::fmt::{self, Debug};
+use std::{
+    fmt::{self, Debug},
+    sync::Arc,
+};
 
 use seda_stages::{Refused, Summary, Ticket};
 
@@ -28,6 +33,7 @@ pub use builder::Builder;
 pub use error::Failed;
 pub use node::{Executed, Node, named_keys};
 pub use seda_stages;
+use storing::Storing;
 
 /// What goes in.
 #[derive(Debug)]
@@ -39,7 +45,8 @@ pub enum Event<Input, Id> {
     Revert(Id),
 }
 
-/// What comes out: it is in the store's record.
+/// What comes out: it is in the store's record, unless the chain has been told to go back meanwhile and is recorded as it is after
+/// that.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Final<Output> {
@@ -146,7 +153,7 @@ type Stages<N> = seda_stages::Pipeline<EventOf<N>, Final<<N as Node>::Output>>;
 /// ```
 pub struct Pipeline<N: Node, S> {
     stages: Stages<N>,
-    state: VersionedState<N::Key, N::Value, S>,
+    storing: Arc<Storing<N, S>>,
     cancel: CancelToken,
 }
 
@@ -189,7 +196,7 @@ impl<N: Node, S> Pipeline<N, S> {
     /// The chain. Who changes it beside the pipeline breaks it.
     #[must_use]
     pub fn state(&self) -> &VersionedState<N::Key, N::Value, S> {
-        &self.state
+        &self.storing.state
     }
 
     /// Takes no more blocks, waits until those inside are final, and tells what became of all.
@@ -201,7 +208,8 @@ impl<N: Node, S> Pipeline<N, S> {
         self.stages.drain()
     }
 
-    /// Takes no more blocks, ends the one that executes, and tells what became of all. Blocks that have been executed stay part
+    /// Takes no more blocks, ends the one that executes, which then fails as [`Failed::Aborted`] if that comes in time, and tells what
+    /// became of all. Blocks that have been executed stay part
     /// of the chain, and are in the store's record: their tickets succeed.
     ///
     /// # Errors
@@ -213,7 +221,8 @@ impl<N: Node, S> Pipeline<N, S> {
     {
         self.cancel.cancel();
         let summary = self.stages.abort();
-        self.state.persist()?;
+        self.storing.store()?;
+        self.storing.tell_all();
         Ok(summary)
     }
 }
@@ -228,7 +237,7 @@ impl<N: Node, S> Drop for Pipeline<N, S> {
 impl<N: Node, S> Debug for Pipeline<N, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pipeline")
-            .field("state", &self.state)
+            .field("state", &self.storing.state)
             .finish_non_exhaustive()
     }
 }

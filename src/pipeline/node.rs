@@ -80,9 +80,17 @@ pub trait Node: Send + Sync + 'static {
         cancel: &CancelToken,
     ) -> Result<Executed<Self>, Self::Error>;
 
-    /// The block of this height is in the store's record. Called in the order of the chain. Default: nothing.
+    /// The block of this height is in the store's record: also one whose ticket had to say that the store cannot take it, once it has.
+    /// Called once for each, in the order of the chain. Not called for a block that was reverted before anybody was told of it.
+    /// Default: nothing.
     fn committed(&self, height: u64, output: &Self::Output) {
         let _ = (height, output);
+    }
+
+    /// The chain in the store's record has gone back to this height: blocks above it, for which [`committed`](Self::committed) was
+    /// called, are no longer part of it. Called in turn with that, and only if there are such blocks. Default: nothing.
+    fn reverted(&self, height: u64) {
+        let _ = height;
     }
 }
 

@@ -1,16 +1,25 @@
 //! What each stage does with a block.
 
-use std::{collections::VecDeque, error::Error, sync::Arc};
+use std::{
+    collections::VecDeque,
+    error::Error,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
 use rayon::ThreadPool;
 use seda_stages::{Batch, Stage};
 
-use super::{Event, EventOf, Failed, Final, node::Node};
+use super::{
+    Event, EventOf, Failed, Final,
+    node::{Executed, Node},
+    storing::{Done, Storing},
+};
 use crate::{
     cancel::CancelToken,
     parallel::ParallelExecutor,
-    versioned::{Prefetched, PruneError, Store, VersionedState},
+    versioned::{Prefetched, Store, VersionedState},
 };
 
 pub(super) type FailedOf<N> = Failed<<N as Node>::Id, <N as Node>::Error>;
@@ -52,15 +61,13 @@ pub(super) fn prefetch<N: Node, S: Store<N::Key, N::Value> + Sync>(
     state: &StateOf<N, S>,
     readers: &ThreadPool,
     event: Decoded<N>,
-) -> Result<Fetched<N, S>, FailedOf<N>> {
+) -> Fetched<N, S> {
     let warmth = match &event {
-        Event::Block(block) => {
-            let found = state.prefetch_on(readers, node.keys(block));
-            Some(found.map_err(|error| Failed::Read(Box::new(error)))?)
-        }
+        // A key may be a guess. If one that is needed cannot be read, execution says so.
+        Event::Block(block) => state.prefetch_on(readers, node.keys(block)).ok(),
         Event::Revert(_) => None,
     };
-    Ok(Fetched { event, warmth })
+    Fetched { event, warmth }
 }
 
 /// The names of the blocks that the chain can go back to, the last one that of the latest.
@@ -83,18 +90,51 @@ impl<Id: Clone + PartialEq> Names<Id> {
 
 /// One block after the other. It outlives panics: what it knows is changed when nothing can fail any more.
 pub(super) struct Execute<N: Node, S> {
-    pub(super) node: Arc<N>,
-    pub(super) state: StateOf<N, S>,
+    pub(super) storing: Arc<Storing<N, S>>,
     pub(super) executor: ParallelExecutor,
     pub(super) cancel: CancelToken,
     pub(super) names: Arc<Mutex<Names<N::Id>>>,
-    /// How many heights can be reverted.
-    pub(super) kept: u64,
+    /// If the store owes so many heights, it has to take some before others are executed.
+    pub(super) most_owed: u64,
+}
+
+impl<N: Node, S: Store<N::Key, N::Value> + Sync + 'static> Execute<N, S> {
+    /// However long the store fails, memory is bounded.
+    fn is_not_too_far(&self) -> Result<(), FailedOf<N>> {
+        let heights = self.storing.state.owed();
+        if heights < self.most_owed {
+            return Ok(());
+        }
+        self.storing.store().map_err(|error| Failed::StoreBehind {
+            heights,
+            cause: Box::new(error),
+        })
+    }
+
+    fn execute(
+        &self,
+        block: &N::Block,
+        warmth: Option<&Prefetched<N::Key, N::Value, S>>,
+    ) -> Result<Executed<N>, FailedOf<N>> {
+        let snapshot = self.storing.state.latest();
+        let (node, executor, cancel) = (&self.storing.node, &self.executor, &self.cancel);
+        let executed = match warmth {
+            Some(warmth) => node.execute(block, &snapshot.with(warmth), executor, cancel),
+            None => node.execute(block, &snapshot, executor, cancel),
+        };
+        executed.map_err(|error| {
+            if cancel.is_cancelled() {
+                Failed::Aborted
+            } else {
+                Failed::Node(error)
+            }
+        })
+    }
 }
 
 impl<N: Node, S: Store<N::Key, N::Value> + Sync + 'static> Stage for Execute<N, S> {
     type In = Fetched<N, S>;
-    type Out = Final<N::Output>;
+    type Out = Done<N::Output>;
     type Error = FailedOf<N>;
 
     fn handle(
@@ -102,89 +142,72 @@ impl<N: Node, S: Store<N::Key, N::Value> + Sync + 'static> Stage for Execute<N, 
         Fetched { event, warmth }: Fetched<N, S>,
     ) -> Result<Self::Out, Self::Error> {
         let mut names = self.names.lock();
+        let Storing { node, state, .. } = &*self.storing;
         let block = match event {
             Event::Block(block) => block,
             Event::Revert(id) => {
                 let back = names.0.iter().rev().position(|name| *name == id);
                 let back = back.ok_or(Failed::Unknown { id })?;
-                let height = self.state.height() - back as u64;
-                self.state.revert(height).map_err(Failed::Height)?;
+                let height = state.height() - back as u64;
+                let done = self.storing.revert(height).map_err(Failed::Height)?;
                 let left = names.0.len() - back;
                 names.0.truncate(left);
-                return Ok(Final::Reverted { height });
+                return Ok(done);
             }
         };
-        let parent = self.node.parent(&block);
+        let parent = node.parent(&block);
         if parent != *names.latest() {
             let latest = names.latest().clone();
             return Err(Failed::NotNext { parent, latest });
         }
-        let snapshot = self.state.latest();
-        let (node, executor, cancel) = (&self.node, &self.executor, &self.cancel);
-        let executed = match &warmth {
-            Some(warmth) => node.execute(&block, &snapshot.with(warmth), executor, cancel),
-            None => node.execute(&block, &snapshot, executor, cancel),
-        };
-        let (output, changes) = executed.map_err(Failed::Node)?;
-        let id = self.node.id(&block);
-        let height = self.state.commit(changes);
+        self.is_not_too_far()?;
+        let (output, changes) = self.execute(&block, warmth.as_ref())?;
+        let id = node.id(&block);
+        let height = state.commit(changes);
         names.0.push_back(id);
-        if names.0.len() as u64 > self.kept + 1 {
+        if names.0.len() as u64 > self.storing.kept.saturating_add(1) {
             names.0.pop_front();
         }
-        Ok(Final::Block { height, output })
+        Ok(self.storing.executed(height, output))
     }
 }
 
 /// All blocks together that have come meanwhile.
-pub(super) struct Persist<N: Node, S> {
-    pub(super) node: Arc<N>,
-    pub(super) state: StateOf<N, S>,
-    /// How many heights stay in memory.
-    pub(super) kept: u64,
-}
-
-impl<N: Node, S: Store<N::Key, N::Value>> Persist<N, S> {
-    fn persist(&self) -> Result<(), S::Error> {
-        let height = self.state.persist()?.saturating_sub(self.kept);
-        if height <= self.state.first_height() {
-            return Ok(());
-        }
-        match self.state.prune(height) {
-            // Reverted meanwhile, so it is for the next time.
-            Ok(()) | Err(PruneError::Height(_)) => Ok(()),
-            Err(PruneError::Store(error)) => Err(error),
-        }
-    }
-
-    fn tell(&self, event: Final<N::Output>) -> Final<N::Output> {
-        if let Final::Block { height, output } = &event {
-            self.node.committed(*height, output);
-        }
-        event
-    }
-}
+pub(super) struct Persist<N: Node, S>(pub(super) Arc<Storing<N, S>>);
 
 impl<N: Node, S: Store<N::Key, N::Value> + Sync + 'static> Stage for Persist<N, S> {
-    type In = Final<N::Output>;
+    type In = Done<N::Output>;
     type Out = Final<N::Output>;
     type Error = FailedOf<N>;
 
-    fn handle(&mut self, event: Self::In) -> Result<Self::Out, Self::Error> {
-        match self.persist() {
-            Ok(()) => Ok(self.tell(event)),
-            Err(error) => Err(Failed::NotStored(Arc::new(error))),
+    fn handle(&mut self, done: Self::In) -> Result<Self::Out, Self::Error> {
+        match self.0.store() {
+            Ok(()) => Ok(self.0.tell(done)),
+            Err(error) => {
+                self.0.miss(done);
+                Err(Failed::NotStored(Arc::new(error)))
+            }
         }
     }
 
     fn handle_batch(&mut self, batch: &mut Batch<Self::In, Self::Out, Self::Error>) {
-        // They are part of the chain already. If the node panics when it is told of one, the others are still there.
-        let stored = self.persist();
+        let stored = catch_unwind(AssertUnwindSafe(|| self.0.store()));
+        let stored = stored.unwrap_or_else(|panic| {
+            // They are part of the chain already, so the node is told of them when the store has them.
+            while let Some(done) = batch.take() {
+                self.0.miss(done);
+            }
+            resume_unwind(panic)
+        });
         let stored = stored.map_err(|error| Arc::new(error) as Arc<dyn Error + Send + Sync>);
-        while let Some(event) = batch.take() {
+        // If the node panics when it is told of one, the others are still there.
+        while let Some(done) = batch.take() {
             batch.answer(match &stored {
-                Ok(()) => Ok(self.tell(event)),
-                Err(error) => Err(Failed::NotStored(Arc::clone(error))),
+                Ok(()) => Ok(self.0.tell(done)),
+                Err(error) => {
+                    self.0.miss(done);
+                    Err(Failed::NotStored(Arc::clone(error)))
+                }
             });
         }
     }
