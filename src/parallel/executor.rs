@@ -3,8 +3,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{
-    attempt::Input, optimistic, outlook::Outlook, plan::Plan, planned, runtime::Runtime,
-    settling::End, trial::Trial,
+    attempt::Input,
+    optimistic,
+    outlook::Outlook,
+    plan::{Plan, looks_like_chain},
+    planned,
+    runtime::Runtime,
+    settling::End,
+    trial::Trial,
 };
 use crate::{
     block::{Block, Hints},
@@ -155,20 +161,24 @@ impl ParallelExecutor {
         span!("plan");
         // If the VM panics here, it does so in the serial executor too, which knows what to say.
         let plan = catch_unwind(AssertUnwindSafe(|| {
-            Plan::new(&self.runtime, block.vm, block.transactions, predicted)
+            (!looks_like_chain(block.vm, block.transactions))
+                .then(|| Plan::new(&self.runtime, block.vm, block.transactions, predicted))
         }));
+        let Ok(Some(plan)) = plan else {
+            return Way::Serial;
+        };
         match (plan, self.strategy) {
-            (Ok(Some(plan)), strategy) if plan.is_chain() && plan.is_all_exact() => {
+            (Some(plan), strategy) if plan.is_chain() && plan.is_all_exact() => {
                 if strategy == Strategy::Auto || block.transactions.len() >= CHAIN {
                     Way::Serial
                 } else {
                     Way::Planned(Box::new(plan))
                 }
             }
-            (Ok(Some(plan)), Strategy::Auto) if plan.is_chain() => Way::Trial,
-            (Ok(Some(plan)), _) => Way::Planned(Box::new(plan)),
-            (Ok(None), Strategy::Auto) => Way::Trial,
-            _ => Way::Serial,
+            (Some(plan), Strategy::Auto) if plan.is_chain() => Way::Trial,
+            (Some(plan), _) => Way::Planned(Box::new(plan)),
+            (None, Strategy::Auto) => Way::Trial,
+            (None, _) => Way::Serial,
         }
     }
 

@@ -9,10 +9,11 @@
 //! transaction before it that may add to it.
 //!
 //! A plan is made on all threads: first stretches of the block are gathered (`chunk.rs`), then parts of the keys are gone through
-//! (`part.rs`).
+//! (`part.rs`). Whether it is worth it is asked of a few transactions before (`sample.rs`).
 
 mod chunk;
 mod part;
+mod sample;
 
 use std::{
     ops::Range,
@@ -24,17 +25,22 @@ use pleach_dtt::{AccessSet, Trust};
 use super::{crew, runtime::Runtime};
 use crate::{
     execute::Known,
-    protocol::{keys::Hasher, reports::Until, slot::Slot},
+    protocol::{
+        keys::Hasher,
+        reports::{Until, Waiter, Woken},
+        slot::Slot,
+    },
     sync::OnceLock,
     vm::Vm,
 };
 pub(super) use chunk::{CHUNK, Chunk, FEW, Planned, Source};
 use part::{Part, Share};
+pub(super) use sample::looks_like_chain;
 
 /// Stands for no transaction.
 const NONE: u32 = u32::MAX;
 
-/// More accesses are not planned: their numbers have to fit.
+/// More transactions or accesses are not planned: their numbers have to fit.
 const MOST: usize = 1 << 26;
 
 /// The plan for a block of which all access sets are known.
@@ -49,6 +55,8 @@ pub(super) struct Plan<V: Vm> {
     pub(super) bases: Box<[OnceLock<Option<V::Value>>]>,
     /// How many transactions the longest chain has.
     depth: u32,
+    /// How many transactions wait for more than one other.
+    joins: usize,
 }
 
 impl<V: Vm> Plan<V> {
@@ -66,7 +74,7 @@ impl<V: Vm> Plan<V> {
             predicted.is_some_and(|hints| !hints.is_empty())
                 || vm.accesses(first, &mut AccessSet::new()) != Trust::Unknown
         });
-        if !expects_plan || u32::try_from(count).is_err() {
+        if !expects_plan || count > MOST {
             return None;
         }
         // Below that others would be awake when it is all over.
@@ -125,6 +133,7 @@ impl<V: Vm> Plan<V> {
             commits: Vec::new(),
             bases: Box::default(),
             depth: 0,
+            joins: 0,
         };
         if plan.parts.iter().any(Part::has_free) {
             let numbers = plan.parts.iter().map(Part::keys).max().unwrap_or(0) * plan.parts.len();
@@ -141,6 +150,8 @@ impl<V: Vm> Plan<V> {
         for chunk in &self.chunks {
             for local in 0..chunk.transactions() {
                 let mut level = 0;
+                let mut first = None;
+                let mut is_join = false;
                 // Those before that are committed before.
                 let mut committed = None;
                 for planned in chunk.of(local) {
@@ -153,6 +164,7 @@ impl<V: Vm> Plan<V> {
                         level = level.max(highest);
                     } else {
                         level = level.max(chain);
+                        is_join |= *first.get_or_insert(source.transaction) != source.transaction;
                     }
                 }
                 if let Some(committed) = committed {
@@ -160,6 +172,7 @@ impl<V: Vm> Plan<V> {
                     self.commits.push(committed);
                 }
                 self.depth = self.depth.max(level + 1);
+                self.joins += usize::from(is_join);
                 levels.push((level + 1, self.depth));
             }
         }
@@ -190,6 +203,33 @@ impl<V: Vm> Plan<V> {
         committed
             .filter(|committed| **committed != NONE && !self.is_over(**committed, Until::Settled))
             .map(|committed| (*committed, Until::Settled))
+    }
+
+    /// Puts a transaction on the list of the first that it has to wait for. Whether there is none any more: then it can run.
+    pub(super) fn need_not_wait(&self, transaction: u32) -> bool {
+        while let Some((on, until)) = self.holdup(transaction) {
+            let (chunk, local) = self.chunk(on);
+            let waiter = self.waiter(transaction);
+            if chunk.reports.wait(local as u32, until, transaction, waiter) {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn waiter(&self, transaction: u32) -> &Waiter {
+        let (chunk, local) = self.chunk(transaction);
+        chunk.reports.waiter(local as u32)
+    }
+
+    /// Those who have waited, in the order in which they came.
+    #[inline]
+    pub(super) fn gather(&self, mut woken: Woken, all: &mut Vec<u32>) {
+        let before = all.len();
+        while let Some(who) = woken.next(|who| self.waiter(who)) {
+            all.push(who);
+        }
+        all[before..].reverse();
     }
 
     fn is_over(&self, transaction: u32, until: Until) -> bool {
@@ -252,12 +292,18 @@ impl<V: Vm> Plan<V> {
 
     /// Whether hardly anything can run side by side.
     pub(super) fn is_chain(&self) -> bool {
-        self.depth as usize * 4 > self.transactions * 3
+        sample::is_chain(self.depth as usize, self.transactions)
     }
 
     /// Whether less than a few can run side by side for long.
     pub(super) fn is_deep(&self) -> bool {
         self.depth as usize * 8 > self.transactions && !cfg!(any(pleach_loom, pleach_shuttle))
+    }
+
+    /// Whether it is a few chains that hardly meet, no more than workers.
+    pub(super) fn is_chain_each(&self, workers: usize) -> bool {
+        self.joins * 8 < self.transactions
+            && self.depth as usize * workers * 10 > self.transactions * 9
     }
 
     pub(super) fn transactions(&self) -> usize {

@@ -40,6 +40,16 @@ const ASIDE: usize = if cfg!(any(pleach_loom, pleach_shuttle)) {
     16
 };
 
+/// Where few can run side by side, a worker takes no more than so many at a time, and sets no more aside: what it is ahead with holds
+/// up the others.
+const FEW: usize = 2;
+
+/// There a worker that has set something aside looks so often whether it can run, before it goes on with what comes later: somebody
+/// else is at what that waits for. If this was in vain it does not do so again before it has run something, and then half as often:
+/// the other one may not have a core.
+const LOOKS: usize = 200;
+const FEW_LOOKS: usize = 64;
+
 /// What running a plan has left.
 pub(super) struct Ran<'a, V: Vm> {
     /// The settled transactions, which are all of them unless something came that the plan has not foreseen.
@@ -62,9 +72,16 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
 ) -> Ran<'a, V> {
     let count = plan.transactions();
     // A worker that is given more than another one at the end should not be given much more.
-    let batch = (count / (8 * runtime.workers().get())).clamp(1, BATCH);
-    // Where few can run side by side, whoever ends a transaction had better go on with the one that waits for it.
-    let most_aside = if plan.is_deep() { 0 } else { ASIDE };
+    let workers = runtime.workers().get();
+    let batch = (count / (8 * workers)).clamp(1, BATCH);
+    let (batch, most_aside, looks) = if plan.is_chain_each(workers) {
+        // Whoever ends a transaction goes on with the one that waits for it, and has its values at hand.
+        (batch, 0, 0)
+    } else if plan.is_deep() {
+        (batch.min(FEW), FEW, LOOKS)
+    } else {
+        (batch, ASIDE, 0)
+    };
     let shared = Shared {
         plan,
         input,
@@ -88,6 +105,8 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
                 mine: VecDeque::new(),
                 aside: VecDeque::new(),
                 most_aside,
+                most_looks: looks,
+                looks,
                 woken: Vec::new(),
                 offers: Vec::new(),
                 unsettled: 0,
@@ -193,6 +212,9 @@ struct Worker<'w, 'a, 'r, V: Vm, S> {
     aside: VecDeque<u32>,
     /// How many may be set aside.
     most_aside: usize,
+    /// How often to look at what is set aside, and how often to look now.
+    most_looks: usize,
+    looks: usize,
     /// What became ready by a commit.
     woken: Vec<u32>,
     offers: Vec<u32>,
@@ -218,7 +240,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, '_, '_, V, S> {
                 job
             } else if let Some(transaction) = self.aside.pop_front() {
                 // Whoever sleeps has all that it cannot run on others' lists.
-                if self.need_not_wait(transaction) {
+                if self.shared.plan.need_not_wait(transaction) {
                     self.mine.push_back(transaction);
                 }
                 continue;
@@ -257,10 +279,33 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, '_, '_, V, S> {
         if self.aside.front().is_some_and(can_run) {
             return self.aside.pop_front();
         }
-        self.taken.next().or_else(|| {
-            let place = self.aside.iter().position(can_run)?;
-            self.aside.remove(place)
-        })
+        self.taken.next().or_else(|| self.set_aside())
+    }
+
+    /// One of those that were set aside, if one can run, or can a moment later.
+    fn set_aside(&mut self) -> Option<u32> {
+        if self.aside.is_empty() {
+            return None;
+        }
+        let plan = self.shared.plan;
+        let can_run = |transaction: &u32| plan.holdup(*transaction).is_none();
+        let place = loop {
+            if let Some(place) = self.aside.iter().position(can_run) {
+                break place;
+            }
+            if self.looks == 0 {
+                return None;
+            }
+            self.looks -= 1;
+            if self.looks == 0 {
+                self.most_looks = FEW_LOOKS.max(self.most_looks / 2);
+            }
+            std::hint::spin_loop();
+        };
+        if self.looks < self.most_looks {
+            self.most_looks = LOOKS.min(self.most_looks * 2);
+        }
+        self.aside.remove(place)
     }
 
     /// Offers half of what this worker has, if somebody wants it: the later ones, as the earlier ones hold up more.
@@ -289,19 +334,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, '_, '_, V, S> {
             self.aside.push_back(transaction);
             return false;
         }
-        self.need_not_wait(transaction)
-    }
-
-    /// Puts a transaction on the list of the first that it has to wait for. Whether there is none any more: then it can run.
-    fn need_not_wait(&self, transaction: u32) -> bool {
-        let plan = self.shared.plan;
-        while let Some((on, until)) = plan.holdup(transaction) {
-            let (chunk, local) = plan.chunk(on);
-            if chunk.reports.wait(local as u32, until, transaction) {
-                return false;
-            }
-        }
-        true
+        self.shared.plan.need_not_wait(transaction)
     }
 
     /// Runs a transaction if it can, unless the block is over: then there is no use in going on.
@@ -324,7 +357,9 @@ impl<V: Vm, S: State<V::Key, V::Value>> Worker<'_, '_, '_, V, S> {
         let (chunk, local) = plan.chunk(transaction);
         // SAFETY: This thread alone runs the transaction for the first time, once.
         let woken = unsafe { chunk.reports.leave(local as u32, report) };
-        self.mine.extend(woken);
+        plan.gather(woken, &mut self.woken);
+        self.mine.extend(self.woken.drain(..));
+        self.looks = self.most_looks;
         self.unsettled += 1;
         if self.unsettled >= MUCH || (plan.waits_for_commits() && ready.is_wanted()) {
             self.settle();

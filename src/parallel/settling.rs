@@ -253,6 +253,8 @@ impl<'a, 'r, V: Vm> Settling<'a, 'r, V> {
                 unsafe { place.fill(value) };
             }
         }
-        woken.extend(chunk.reports.settle(local as u32));
+        shared
+            .plan
+            .gather(chunk.reports.settle(local as u32), woken);
     }
 }
