@@ -144,7 +144,7 @@ impl<T> Reports<T> {
             waiter.0.store(before, Ordering::Relaxed);
             // ORDERING: Release. Pairs with the Acquire of `set`. It is one order of steps on the word: either this comes first,
             // and whoever ends the wait finds `who`, or that comes first, and is found here.
-            match word.compare_exchange_weak(before, who + 1, ENTER, Ordering::Acquire) {
+            match word.compare_exchange(before, who + 1, ENTER, Ordering::Acquire) {
                 Ok(_) => return true,
                 Err(now) => before = now,
             }
