@@ -1,6 +1,9 @@
 //! What the machine tells: how much memory the process has, and how busy others are.
 
-use std::time::Instant;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use crate::stopwatch::processors;
 
@@ -32,17 +35,18 @@ impl Neighbours {
             .before
             .zip(busy().zip(own()))
             .map(|((all_before, own_before), (all, own))| (all - all_before, own - own_before))?;
-        let cores = std::thread::available_parallelism().ok()?.get() as f64;
+        let cores = thread::available_parallelism().ok()?.get() as f64;
         let there_was = self.begun.elapsed().as_secs_f64() * cores;
         Some(((all - own) / there_was).clamp(0.0, 1.0))
     }
 
-    /// Whether that is too much to believe the figures.
+    /// Whether that is too much to believe the figures. The clock of the system ticks too seldom to say so of a moment: if it has
+    /// not been long enough, this waits until it has, and what others do meanwhile counts as well.
     #[must_use]
-    pub fn are_noisy(&self) -> bool {
-        // The clock of the system ticks too seldom for less.
-        const LEAST: f64 = 0.2;
-        self.begun.elapsed().as_secs_f64() > LEAST && self.share() > Some(MUCH)
+    pub fn were_noisy(self) -> bool {
+        const LEAST: Duration = Duration::from_millis(250);
+        thread::sleep(LEAST.saturating_sub(self.begun.elapsed()));
+        self.share() > Some(MUCH)
     }
 }
 
@@ -108,9 +112,14 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn shares_are_shares() {
         let neighbours = Neighbours::watch();
-        std::thread::sleep(std::time::Duration::from_millis(30));
+        thread::sleep(Duration::from_millis(30));
         let share = neighbours.share().expect("the system tells it");
         assert!((0.0..=1.0).contains(&share), "{share}");
-        assert!(!neighbours.are_noisy(), "it is too early to say");
+        let begun = neighbours.begun;
+        let _ = neighbours.were_noisy();
+        assert!(
+            begun.elapsed() >= Duration::from_millis(250),
+            "it is too early to say"
+        );
     }
 }

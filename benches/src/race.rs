@@ -73,6 +73,21 @@ pub(crate) struct Counts {
     pub(crate) committed: Vec<Duration>,
 }
 
+impl Counts {
+    /// Within so many microseconds so many of a hundred transactions were final.
+    fn commit_us(&self, percent: usize) -> Option<f64> {
+        let mut committed = self.committed.clone();
+        let at = committed.len().checked_sub(1)? * percent / 100;
+        let (_, time, _) = committed.select_nth_unstable(at);
+        Some(time.as_secs_f64() * 1e6)
+    }
+}
+
+/// In millions.
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
 /// What memory a run takes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Memory {
@@ -88,6 +103,15 @@ impl Memory {
         let peak = machine::peak_memory();
         (result, run, Self { counted, peak })
     }
+}
+
+/// So many runs are counted: what is told of them are medians.
+const COUNTED: usize = 3;
+
+/// So many rounds there are of each block, if it is to be executed so many times for the time.
+#[must_use]
+pub const fn rounds(repeat: usize) -> usize {
+    1 + COUNTED + repeat
 }
 
 /// A block as all engines have it.
@@ -106,44 +130,20 @@ pub(crate) struct Course<'a> {
 }
 
 impl Course<'_> {
-    /// Has each engine execute the block once for what can be counted, and then all of them in turns, so many times, for the
-    /// time. The plain loop comes first. After each round, `done` is called.
+    /// Has each engine execute the block in turns: first once to get warm, of which nothing is kept, then some times for what can
+    /// be counted, then so many times for the time. The plain loop comes first. After each of these, `done` is called: see
+    /// [`rounds`].
     pub(crate) fn race(
         self,
         racers: &mut [impl Racer],
         done: &mut dyn FnMut(),
     ) -> Result<Measured, Failure> {
-        let mut counts = Vec::with_capacity(racers.len());
-        for racer in &mut *racers {
-            counts.push(racer.count()?);
-        }
-        let costs = match racers.first_mut() {
-            Some(plain) => self.costs(&counts[0], plain)?,
-            None => Vec::new(),
-        };
-        done();
         let neighbours = Neighbours::watch();
-        let mut runs = vec![Vec::with_capacity(self.repeat); racers.len()];
-        for turn in 0..self.repeat {
-            let mut round = Vec::with_capacity(racers.len());
-            for place in 0..racers.len() {
-                // There and back, so that nobody always comes after the same one.
-                let place = if turn % 2 == 0 {
-                    place
-                } else {
-                    racers.len() - 1 - place
-                };
-                round.push((place, racers[place].time()?));
-            }
-            if self.cancel.is_cancelled() {
-                break;
-            }
-            for (place, run) in round {
-                runs[place].push(run);
-            }
-            done();
-        }
-        let is_noisy = neighbours.are_noisy();
+        self.rounds(racers, 1, &mut *done, Racer::count)?;
+        let counts = self.rounds(racers, COUNTED, &mut *done, Racer::count)?;
+        let runs = self.rounds(racers, self.repeat, &mut *done, Racer::time)?;
+        let is_noisy = !self.cancel.is_cancelled() && neighbours.were_noisy();
+        let costs = counts.first().map_or_else(Vec::new, |plain| costs(plain));
         let costs = Some(costs).filter(|costs| costs.len() == self.transactions);
         let bound = self.tree.as_ref().zip(costs.as_ref());
         let bound = bound.map(|(tree, costs)| Bound::new(tree, costs));
@@ -168,30 +168,61 @@ impl Course<'_> {
         })
     }
 
-    /// What the plain loop takes for each transaction, in nanoseconds, the clock included: the least of some runs, as what else
-    /// the processor does meanwhile belongs to no transaction.
-    fn costs(&self, first: &Counts, plain: &mut impl Racer) -> Result<Vec<u64>, Failure> {
-        const RUNS: usize = 3;
-        let of = |counts: &Counts| {
-            let mut before = Duration::ZERO;
-            let costs = counts.committed.iter().map(|committed| {
-                let cost = committed.saturating_sub(before);
-                before = *committed;
-                cost.as_nanos() as u64
-            });
-            costs.collect::<Vec<_>>()
-        };
-        let mut costs = of(first);
-        // A slow state is slow each time, and takes long.
-        let runs = if self.read.is_some() { 1 } else { RUNS };
-        for _ in 1..runs {
-            let again = of(&plain.count()?);
-            for (least, cost) in costs.iter_mut().zip(again) {
-                *least = cost.min(*least);
+    /// So many rounds: what each engine has come to in each of those that were done.
+    fn rounds<R: Racer, T>(
+        &self,
+        racers: &mut [R],
+        count: usize,
+        done: &mut dyn FnMut(),
+        run: impl Fn(&mut R) -> Result<T, Failure>,
+    ) -> Result<Vec<Vec<T>>, Failure> {
+        let mut all: Vec<_> = racers.iter().map(|_| Vec::with_capacity(count)).collect();
+        for turn in 0..count {
+            let mut round = Vec::with_capacity(racers.len());
+            for place in 0..racers.len() {
+                // There and back, so that nobody always comes after the same one.
+                let place = if turn % 2 == 0 {
+                    place
+                } else {
+                    racers.len() - 1 - place
+                };
+                if self.cancel.is_cancelled() {
+                    return Ok(all);
+                }
+                round.push((place, run(&mut racers[place])?));
             }
+            if self.cancel.is_cancelled() {
+                break;
+            }
+            for (place, result) in round {
+                all[place].push(result);
+            }
+            done();
         }
-        Ok(costs)
+        Ok(all)
     }
+}
+
+/// What the plain loop takes for each transaction, in nanoseconds, the clock included: the least of some runs, as what else the
+/// processor does meanwhile belongs to no transaction.
+fn costs(runs: &[Counts]) -> Vec<u64> {
+    let mut costs: Vec<u64> = Vec::new();
+    for run in runs {
+        let mut before = Duration::ZERO;
+        let again = run.committed.iter().map(|committed| {
+            let cost = committed.saturating_sub(before);
+            before = *committed;
+            cost.as_nanos() as u64
+        });
+        if costs.is_empty() {
+            costs = again.collect();
+            continue;
+        }
+        for (least, cost) in costs.iter_mut().zip(again) {
+            *least = cost.min(*least);
+        }
+    }
+    costs
 }
 
 fn seconds(runs: &[Run]) -> impl Iterator<Item = f64> {
@@ -208,26 +239,19 @@ struct Figures<'a> {
 }
 
 impl Figures<'_> {
-    fn row(&self, racer: &impl Racer, counts: &Counts, runs: &[Run]) -> Option<Row> {
+    fn row(&self, racer: &impl Racer, counts: &[Counts], runs: &[Run]) -> Option<Row> {
         let course = self.course;
         let time = median(seconds(runs))?;
         let transactions = course.transactions as f64;
         let slowest = seconds(runs).fold(0.0, f64::max);
         let fastest = seconds(runs).fold(f64::INFINITY, f64::min);
         let processors = runs.iter().filter_map(|run| run.processors);
-        let megabytes = |bytes: u64| bytes as f64 / 1e6;
-        let Memory { counted, peak } = counts.memory;
+        let of = |figure: fn(&Counts) -> Option<f64>| median(counts.iter().filter_map(figure));
         let speedup = self.plain? / time;
         let bound = self
             .bound
             .as_ref()
             .map(|bound| bound.speedup(racer.workers()));
-        let mut committed = counts.committed.clone();
-        committed.sort_unstable();
-        let micros = |percent: usize| {
-            let at = committed.len().saturating_sub(1) * percent / 100;
-            committed.get(at).map(|time| time.as_secs_f64() * 1e6)
-        };
         Some(Row {
             workload: course.workload.clone(),
             params: course.params.clone(),
@@ -242,14 +266,13 @@ impl Figures<'_> {
             speedup,
             cpu_s_per_tx: median(processors.map(|time| time.as_secs_f64() / transactions)),
             cores_busy: median(runs.iter().filter_map(Run::cores_busy)),
-            attempts_per_tx: counts
-                .attempts
-                .map(|attempts| attempts as f64 / transactions),
-            allocations_per_tx: counted.map(|counted| counted.allocations as f64 / transactions),
-            peak_alloc_mb: counted.map(|counted| megabytes(counted.peak)),
-            peak_rss_mb: peak.map(megabytes),
-            commit_p50_us: micros(50),
-            commit_p99_us: micros(99),
+            attempts_per_tx: of(|run| Some(run.attempts? as f64)).map(|runs| runs / transactions),
+            allocations_per_tx: of(|run| Some(run.memory.counted?.allocations as f64))
+                .map(|allocations| allocations / transactions),
+            peak_alloc_mb: of(|run| Some(megabytes(run.memory.counted?.peak))),
+            peak_rss_mb: of(|run| run.memory.peak.map(megabytes)),
+            commit_p50_us: of(|run| run.commit_us(50)),
+            commit_p99_us: of(|run| run.commit_us(99)),
             bound,
             efficiency: bound.map(|bound| speedup / bound),
             is_noisy: self.is_noisy,

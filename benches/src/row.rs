@@ -30,7 +30,8 @@ pub struct Row {
     pub workers: usize,
     /// How many transactions the block has.
     pub transactions: usize,
-    /// How many runs the figures are medians of.
+    /// How many runs the figures of time are medians of; those that are counted in runs of their own, from attempts to times to
+    /// commit, are medians of three.
     pub runs: usize,
     /// Transactions a second.
     pub tps: f64,

@@ -70,6 +70,16 @@ pub fn median(numbers: impl Iterator<Item = f64>) -> Option<f64> {
     })
 }
 
+/// The root of the product of so many numbers. Nothing if there are none, or one is not above zero.
+#[must_use]
+pub fn geometric_mean(numbers: &[f64]) -> Option<f64> {
+    if numbers.is_empty() || !numbers.iter().all(|number| *number > 0.0) {
+        return None;
+    }
+    let logarithms: f64 = numbers.iter().map(|number| number.ln()).sum();
+    Some((logarithms / numbers.len() as f64).exp())
+}
+
 #[cfg(test)]
 mod tests {
     use std::thread;
@@ -82,6 +92,15 @@ mod tests {
         assert_eq!(of(&[]), None);
         assert_eq!(of(&[9.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(of(&[9.0, 1.0, 2.0, 4.0]), Some(3.0));
+    }
+
+    #[test]
+    fn geometric_means_are_of_what_is_above_zero() {
+        let mean = geometric_mean(&[2.0, 8.0, 4.0]).expect("there are some");
+        assert!((mean - 4.0).abs() < 1e-9, "{mean}");
+        assert_eq!(geometric_mean(&[]), None);
+        assert_eq!(geometric_mean(&[1.0, 0.0]), None);
+        assert_eq!(geometric_mean(&[f64::NAN]), None);
     }
 
     #[test]

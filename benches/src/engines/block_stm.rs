@@ -2,18 +2,22 @@
 
 use std::sync::Arc;
 
-use super::{Engine, Fault, Job, Left, Native};
+use super::{
+    Engine, Fault, Job, Left, Native,
+    lineup::{Entry, Threads},
+};
 use crate::{
     block_stm::{self, Blocked, Program},
-    pool::Pool,
     workloads::{Access, Key, Output, Workload},
 };
 
 pub(super) struct BlockStm(block_stm::BlockStm);
 
-impl BlockStm {
-    pub(super) fn new(pool: &Arc<Pool>) -> Self {
-        Self(block_stm::BlockStm::on(Arc::clone(pool)))
+impl Entry for BlockStm {
+    const NAME: &'static str = "block-stm";
+
+    fn engine<W: Workload>(threads: &Threads) -> Box<dyn Engine<W>> {
+        Box::new(Self(block_stm::BlockStm::on(Arc::clone(&threads.pool))))
     }
 }
 

@@ -4,18 +4,22 @@ use std::sync::Arc;
 
 use pleach::Value;
 
-use super::{Engine, Fault, Job, Left};
+use super::{
+    Engine, Fault, Job, Left,
+    lineup::{Entry, Threads},
+};
 use crate::{
     bohm::{self, Outcome},
-    pool::Pool,
     workloads::{Key, Output, Workload},
 };
 
 pub(super) struct Bohm(bohm::Bohm);
 
-impl Bohm {
-    pub(super) fn new(pool: &Arc<Pool>) -> Self {
-        Self(bohm::Bohm::on(Arc::clone(pool)))
+impl Entry for Bohm {
+    const NAME: &'static str = "bohm";
+
+    fn engine<W: Workload>(threads: &Threads) -> Box<dyn Engine<W>> {
+        Box::new(Self(bohm::Bohm::on(Arc::clone(&threads.pool))))
     }
 }
 

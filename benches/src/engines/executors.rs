@@ -4,10 +4,13 @@ use std::{convert::Infallible, ops::ControlFlow, time::Duration};
 
 use pleach::{
     AccessSet, Block, Delta, Executor, Interrupt, Outcome, ParallelExecutor, SerialExecutor,
-    StateView, Stop, Trust, Value, Vm,
+    StateView, Stop, Strategy, Trust, Value, Vm,
 };
 
-use super::{Engine, Fault, Job, Left};
+use super::{
+    Engine, Fault, Job, Left,
+    lineup::{Entry, OnBlocks, Threads},
+};
 use crate::workloads::{Access, Key, Output, Workload, ends};
 
 /// The transactions of a workload, as a VM.
@@ -95,14 +98,66 @@ impl<V: Value, S: StateView<Key, V>> Access<V> for View<'_, S> {
 
 pub(super) struct Serial;
 
-pub(super) struct Parallel {
+impl Entry for Serial {
+    const NAME: &'static str = "serial";
+    const IS_PARALLEL: bool = false;
+    const ON_BLOCKS: Option<fn(&Threads) -> OnBlocks> = Some(|_| OnBlocks::Serial);
+
+    fn engine<W: Workload>(_: &Threads) -> Box<dyn Engine<W>> {
+        Box::new(Self)
+    }
+}
+
+/// An executor with threads.
+struct Parallel {
     executor: ParallelExecutor,
     declares: bool,
 }
 
-impl Parallel {
-    pub(super) fn new(executor: ParallelExecutor, declares: bool) -> Self {
-        Self { executor, declares }
+fn executor(threads: &Threads, strategy: Strategy) -> ParallelExecutor {
+    ParallelExecutor::new(&threads.runtime).strategy(strategy)
+}
+
+pub(super) struct Exact;
+
+impl Entry for Exact {
+    const NAME: &'static str = "pleach-exact";
+
+    fn engine<W: Workload>(threads: &Threads) -> Box<dyn Engine<W>> {
+        Box::new(Parallel {
+            executor: executor(threads, Strategy::Exact),
+            declares: true,
+        })
+    }
+}
+
+pub(super) struct Optimistic;
+
+impl Entry for Optimistic {
+    const NAME: &'static str = "pleach-optimistic";
+    const ON_BLOCKS: Option<fn(&Threads) -> OnBlocks> =
+        Some(|threads| OnBlocks::Parallel(executor(threads, Strategy::Optimistic)));
+
+    fn engine<W: Workload>(threads: &Threads) -> Box<dyn Engine<W>> {
+        Box::new(Parallel {
+            executor: executor(threads, Strategy::Optimistic),
+            declares: false,
+        })
+    }
+}
+
+pub(super) struct Auto;
+
+impl Entry for Auto {
+    const NAME: &'static str = "pleach-auto";
+    const ON_BLOCKS: Option<fn(&Threads) -> OnBlocks> =
+        Some(|threads| OnBlocks::Parallel(executor(threads, Strategy::Auto)));
+
+    fn engine<W: Workload>(threads: &Threads) -> Box<dyn Engine<W>> {
+        Box::new(Parallel {
+            executor: executor(threads, Strategy::Auto),
+            declares: false,
+        })
     }
 }
 

@@ -1,64 +1,103 @@
-//! Names of engines, and engines with their threads.
+//! The table of engines, and engines with their threads.
 
 use std::{fmt, io, num::NonZeroUsize, str::FromStr, sync::Arc};
 
-use pleach::{ParallelExecutor, Runtime, Strategy};
+use pleach::{ParallelExecutor, Runtime};
 
-use super::{
-    Engine, block_stm::BlockStm, bohm::Bohm, executors::Parallel, executors::Serial, plain::Plain,
-};
+use super::{Engine, block_stm::BlockStm, bohm::Bohm, executors, plain::PlainLoop};
 use crate::{pool::Pool, workloads::Workload};
 
-/// A way of executing a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Name {
-    /// The loop over a hash map, which it changes in place.
+/// What the table has for an engine.
+pub(super) trait Entry {
+    /// How it is called.
+    const NAME: &'static str;
+    /// Whether it can have several workers.
+    const IS_PARALLEL: bool = true;
+    /// What executes Ethereum blocks for it, if it can do that without being told what transactions touch: that is only known when
+    /// they have been executed.
+    const ON_BLOCKS: Option<fn(&Threads) -> OnBlocks> = None;
+
+    /// The engine itself, for one workload.
+    fn engine<W: Workload>(threads: &Threads) -> Box<dyn Engine<W>>;
+}
+
+/// What executes Ethereum blocks.
+pub(crate) enum OnBlocks {
+    /// The plain revm loop.
     Plain,
     /// [`SerialExecutor`](pleach::SerialExecutor).
     Serial,
+    /// An executor with its threads.
+    Parallel(ParallelExecutor),
+}
+
+macro_rules! engines {
+    ($($(#[$about:meta])* $name:ident: $entry:ty,)+) => {
+        /// A way of executing a block.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Name {
+            $($(#[$about])* $name,)+
+        }
+
+        impl Name {
+            /// All of them.
+            pub const ALL: [Self; [$(Self::$name),+].len()] = [$(Self::$name),+];
+
+            /// How it is called.
+            #[must_use]
+            pub const fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => <$entry>::NAME,)+
+                }
+            }
+
+            /// Whether it can have several workers.
+            #[must_use]
+            pub const fn is_parallel(self) -> bool {
+                match self {
+                    $(Self::$name => <$entry>::IS_PARALLEL,)+
+                }
+            }
+
+            const fn on_blocks(self) -> Option<fn(&Threads) -> OnBlocks> {
+                match self {
+                    $(Self::$name => <$entry>::ON_BLOCKS,)+
+                }
+            }
+
+            fn engine<W: Workload>(self, threads: &Threads) -> Box<dyn Engine<W>> {
+                match self {
+                    $(Self::$name => <$entry>::engine(threads),)+
+                }
+            }
+        }
+    };
+}
+
+// The plain loop is always first.
+engines! {
+    /// The loop over a hash map, which it changes in place.
+    Plain: PlainLoop,
+    /// [`SerialExecutor`](pleach::SerialExecutor).
+    Serial: executors::Serial,
     /// [`BlockStm`](crate::block_stm::BlockStm), which is told nothing beforehand.
-    BlockStm,
+    BlockStm: BlockStm,
     /// [`Bohm`](crate::bohm::Bohm), which is told what transactions touch.
-    Bohm,
-    /// [`Strategy::Exact`], which is told what transactions touch.
-    PleachExact,
-    /// [`Strategy::Optimistic`], which is told nothing.
-    PleachOptimistic,
-    /// [`Strategy::Auto`], which is told nothing.
-    PleachAuto,
+    Bohm: Bohm,
+    /// [`Strategy::Exact`](pleach::Strategy::Exact), which is told what transactions touch.
+    PleachExact: executors::Exact,
+    /// [`Strategy::Optimistic`](pleach::Strategy::Optimistic), which is told nothing.
+    PleachOptimistic: executors::Optimistic,
+    /// [`Strategy::Auto`](pleach::Strategy::Auto), which is told nothing.
+    PleachAuto: executors::Auto,
 }
 
 impl Name {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Plain,
-        Self::Serial,
-        Self::BlockStm,
-        Self::Bohm,
-        Self::PleachExact,
-        Self::PleachOptimistic,
-        Self::PleachAuto,
-    ];
-
-    /// How it is called.
+    /// Whether it can execute Ethereum blocks.
     #[must_use]
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::Serial => "serial",
-            Self::BlockStm => "block-stm",
-            Self::Bohm => "bohm",
-            Self::PleachExact => "pleach-exact",
-            Self::PleachOptimistic => "pleach-optimistic",
-            Self::PleachAuto => "pleach-auto",
-        }
-    }
-
-    /// Whether it can have several workers.
-    #[must_use]
-    pub const fn is_parallel(self) -> bool {
-        !matches!(self, Self::Plain | Self::Serial)
+    pub const fn executes_blocks(self) -> bool {
+        self.on_blocks().is_some()
     }
 }
 
@@ -82,14 +121,23 @@ impl FromStr for Name {
 pub struct Entrant {
     name: Name,
     workers: NonZeroUsize,
-    threads: Option<Threads>,
+    threads: Threads,
 }
 
 /// The threads of all engines with as many workers: while one executes, the others are idle.
 #[derive(Clone, Debug)]
-struct Threads {
-    runtime: Runtime,
-    pool: Arc<Pool>,
+pub(crate) struct Threads {
+    pub(super) runtime: Runtime,
+    pub(super) pool: Arc<Pool>,
+}
+
+impl Threads {
+    fn new(workers: NonZeroUsize) -> io::Result<Self> {
+        Ok(Self {
+            runtime: Runtime::builder().workers(workers).build()?,
+            pool: Arc::new(Pool::new(workers)?),
+        })
+    }
 }
 
 /// The plain loop first, then each of the other engines with each number of workers, if it can have several.
@@ -98,17 +146,13 @@ struct Threads {
 ///
 /// If the system gives no more threads.
 pub fn lineup(names: &[Name], workers: &[NonZeroUsize]) -> io::Result<Vec<Entrant>> {
-    let threads = workers.iter().map(|&workers| {
-        Ok(Threads {
-            runtime: Runtime::builder().workers(workers).build()?,
-            pool: Arc::new(Pool::new(workers)?),
-        })
-    });
-    let threads: Vec<Threads> = threads.collect::<io::Result<_>>()?;
+    let threads = workers.iter().map(|workers| Threads::new(*workers));
+    let threads: Vec<_> = threads.collect::<io::Result<_>>()?;
+    let none = Threads::new(NonZeroUsize::MIN)?;
     let alone = |name| Entrant {
         name,
         workers: NonZeroUsize::MIN,
-        threads: None,
+        threads: none.clone(),
     };
     let mut entrants = vec![alone(Name::Plain)];
     for &name in names.iter().filter(|name| **name != Name::Plain) {
@@ -120,7 +164,7 @@ pub fn lineup(names: &[Name], workers: &[NonZeroUsize]) -> io::Result<Vec<Entran
         entrants.extend(with.map(|(workers, threads)| Entrant {
             name,
             workers: *workers,
-            threads: Some(threads.clone()),
+            threads: threads.clone(),
         }));
     }
     Ok(entrants)
@@ -142,28 +186,12 @@ impl Entrant {
     /// The engine itself, for one workload.
     #[must_use]
     pub fn engine<W: Workload>(&self) -> Box<dyn Engine<W>> {
-        match (self.name, &self.threads, self.executor()) {
-            (Name::BlockStm, Some(threads), _) => Box::new(BlockStm::new(&threads.pool)),
-            (Name::Bohm, Some(threads), _) => Box::new(Bohm::new(&threads.pool)),
-            (name, _, Some(executor)) => {
-                Box::new(Parallel::new(executor, name == Name::PleachExact))
-            }
-            (Name::Serial, ..) => Box::new(Serial),
-            _ => Box::new(Plain::default()),
-        }
+        self.name.engine(&self.threads)
     }
 
-    /// What Pleach executes blocks with, if this is one of its parallel engines.
-    #[must_use]
-    pub fn executor(&self) -> Option<ParallelExecutor> {
-        let strategy = match self.name {
-            Name::PleachExact => Strategy::Exact,
-            Name::PleachOptimistic => Strategy::Optimistic,
-            Name::PleachAuto => Strategy::Auto,
-            Name::Plain | Name::Serial | Name::BlockStm | Name::Bohm => return None,
-        };
-        let executor = ParallelExecutor::new(&self.threads.as_ref()?.runtime);
-        Some(executor.strategy(strategy))
+    /// What executes Ethereum blocks for it, if it can.
+    pub(crate) fn on_blocks(&self) -> Option<OnBlocks> {
+        Some(self.name.on_blocks()?(&self.threads))
     }
 }
 

@@ -12,8 +12,9 @@ use crate::{
     workloads::{Setting, Visitor, Workload},
 };
 
-/// Has each engine execute the block once for what can be counted, and then all of them in turns, so many times, for the time.
-/// What comes of each run is compared with the plain loop's, while the clock stands. After each round, `done` is called.
+/// Has all engines execute the block in turns: some times to get warm and for what can be counted, and then so many times for the
+/// time. What comes of each run is compared with the plain loop's, while the clock stands. After each of the
+/// [`rounds`](crate::race::rounds), `done` is called.
 ///
 /// A workload that is cancelled has the figures of the turns that were done; none if there was no whole turn.
 ///

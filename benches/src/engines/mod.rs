@@ -6,11 +6,11 @@
 //! | `executors.rs` | the executors of Pleach |
 //! | `block_stm.rs`, `bohm.rs` | [`block_stm`](crate::block_stm) and [`bohm`](crate::bohm) on any workload |
 //! | `base.rs` | the state that blocks begin on |
-//! | `lineup.rs` | names of engines, and engines with their threads |
+//! | `lineup.rs` | the table of engines, and engines with their threads |
 //! | `expected.rs` | what must come of a block, and the comparison with what did |
 //! | `measure.rs` | a block on all of them: see [`race`](crate::race) |
 //!
-//! Another engine is another file with an [`Engine`], and a line in `lineup.rs`.
+//! Another engine is another file with an [`Engine`] and what the table says of it (`lineup::Entry`), and a line in that table.
 
 mod base;
 mod block_stm;
@@ -33,6 +33,7 @@ use pleach::{CancelToken, ExecuteError};
 use crate::workloads::{Access, Key, Output, Workload};
 pub use base::Base;
 pub use executors::Native;
+pub(crate) use lineup::OnBlocks;
 pub use lineup::{Entrant, Name, lineup};
 pub use measure::{Prepared, measure};
 

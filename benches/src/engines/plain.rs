@@ -8,14 +8,30 @@ use std::{
 
 use pleach::Value;
 
-use super::{Base, Engine, Fault, Job, Left};
+use super::{
+    Base, Engine, Fault, Job, Left,
+    lineup::{Entry, OnBlocks, Threads},
+};
 use crate::workloads::{Access, InPlace, Key, Output, Table, Workload};
 
 /// It looks so often whether it is cancelled: too seldom to cost anything.
 const CHUNK: usize = 64;
 
+/// The loop, in the table of engines.
+pub(super) struct PlainLoop;
+
+impl Entry for PlainLoop {
+    const NAME: &'static str = "plain";
+    const IS_PARALLEL: bool = false;
+    const ON_BLOCKS: Option<fn(&Threads) -> OnBlocks> = Some(|_| OnBlocks::Plain);
+
+    fn engine<W: Workload>(_: &Threads) -> Box<dyn Engine<W>> {
+        Box::new(Plain::default())
+    }
+}
+
 /// A loop, and its map: a copy of the state; or, where that takes its time, what was read or written so far.
-pub(super) struct Plain<T>(Option<T>);
+struct Plain<T>(Option<T>);
 
 impl<T> Default for Plain<T> {
     fn default() -> Self {

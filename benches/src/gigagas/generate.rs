@@ -155,8 +155,8 @@ fn cut(case: &mut Case, gas: u64) {
 /// At least as many as there is gas for.
 fn actions(settings: &Settings) -> Vec<Action> {
     let mut numbers = Numbers::new(settings.seed);
-    let people = Draw::new(settings.kind, settings.accounts);
-    let pairs = Draw::new(settings.kind, PAIRS);
+    let people = Draw::new(settings.kind, settings.accounts, settings.hot);
+    let pairs = Draw::new(settings.kind, PAIRS, settings.hot);
     let (mut actions, mut gas) = (Vec::new(), 0);
     while gas < settings.gas {
         let index = actions.len() as u64;
@@ -270,9 +270,8 @@ impl World {
             }
             Action::Swap { pair, from, side } => {
                 let tokens = self.pair(pair);
-                for token in tokens {
-                    self.hold(token, from);
-                }
+                // Of what they buy they have none before: the first of it takes a new word of storage.
+                self.hold(tokens[side], from);
                 self.approve(tokens[side], from);
                 let token_in = address(What::Token, tokens[side]);
                 let pair = address(What::Pair, pair);

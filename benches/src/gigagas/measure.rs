@@ -2,14 +2,11 @@
 
 use std::num::NonZeroUsize;
 
-use pleach::{CancelToken, ParallelExecutor};
+use pleach::CancelToken;
 
-use super::{
-    Prepared, Settings, Terms,
-    prepared::{Once, takes_part},
-};
+use super::{Prepared, Settings, Terms, prepared::Once};
 use crate::{
-    engines::{Entrant, Name},
+    engines::{Entrant, Name, OnBlocks},
     latency::Latency,
     race::{Counts, Course, Failure, Measured, Racer},
     stopwatch::Run,
@@ -36,15 +33,16 @@ pub fn measure(
     mut done: impl FnMut(),
 ) -> Result<Measured, Failure> {
     let lanes = entrants.iter();
-    let lanes = lanes.filter(|entrant| takes_part(entrant.name()));
-    let lanes = lanes.map(|entrant| Lane {
-        name: entrant.name(),
-        workers: entrant.workers(),
-        text: entrant.to_string(),
-        executor: entrant.executor(),
-        prepared,
-        terms,
-        cancel,
+    let lanes = lanes.filter_map(|entrant| {
+        Some(Lane {
+            name: entrant.name(),
+            workers: entrant.workers(),
+            text: entrant.to_string(),
+            engine: entrant.on_blocks()?,
+            prepared,
+            terms,
+            cancel,
+        })
     });
     let course = Course {
         workload: settings.workload.to_string(),
@@ -64,7 +62,7 @@ struct Lane<'a> {
     name: Name,
     workers: NonZeroUsize,
     text: String,
-    executor: Option<ParallelExecutor>,
+    engine: OnBlocks,
     prepared: &'a Prepared<'a>,
     terms: &'a Terms,
     cancel: &'a CancelToken,
@@ -74,8 +72,7 @@ impl Lane<'_> {
     fn once(&self, is_counted: bool) -> Once<'_> {
         Once {
             text: &self.text,
-            executor: self.executor.as_ref(),
-            is_plain: self.name == Name::Plain,
+            engine: &self.engine,
             terms: self.terms,
             is_counted,
             cancel: self.cancel,

@@ -27,7 +27,7 @@ use serde_json::Value as Json;
 pub use generate::generate;
 pub use hints::Hints;
 pub use measure::measure;
-pub use prepared::{Prepared, takes_part};
+pub use prepared::Prepared;
 
 use crate::workloads::Param;
 
@@ -78,6 +78,7 @@ impl Workload {
             Param::Kind
                 | Param::Mgas
                 | Param::Accounts
+                | Param::Hot
                 | Param::LatencyUs
                 | Param::Hints
                 | Param::Seed
@@ -107,7 +108,7 @@ pub enum Kind {
     Independent,
     /// People are drawn uniformly. There is one token, or 100 pairs, which are drawn uniformly too.
     Uniform,
-    /// Three of ten draws are among a tenth of the people, and so with pairs.
+    /// So many of a hundred draws are among a tenth of the people, and so with pairs: see [`Settings::hot`].
     Hot,
     /// Each transaction needs what the one before leaves: it passes on the ether or the tokens that it has just got, or swaps
     /// on the one pair that there is.
@@ -162,12 +163,14 @@ pub struct Settings {
     pub gas: u64,
     /// How many people there are where they are drawn. At least two.
     pub accounts: u64,
+    /// How many of a hundred draws are among a tenth of the people, and so with pairs, in blocks that are [`Kind::Hot`].
+    pub hot: u8,
     /// Where random numbers begin.
     pub seed: u64,
 }
 
 impl Settings {
-    /// A block of a billion gas, with 100,000 accounts.
+    /// A block of a billion gas, with 100,000 accounts, of which a tenth is drawn three times of ten where some are hot.
     #[must_use]
     pub const fn new(workload: Workload, kind: Kind) -> Self {
         Self {
@@ -175,6 +178,7 @@ impl Settings {
             kind,
             gas: 1_000_000_000,
             accounts: 100_000,
+            hot: 30,
             seed: 1,
         }
     }
@@ -187,14 +191,17 @@ impl Settings {
             (Param::Kind, self.kind.name().into()),
             (Param::Mgas, (self.gas / MGAS).into()),
             (Param::Accounts, self.accounts.into()),
+            (Param::Hot, self.hot.into()),
             (Param::Seed, self.seed.into()),
             (Param::LatencyUs, (terms.latency.as_micros() as u64).into()),
             (Param::Hints, terms.hints.name().into()),
         ];
-        // Where nobody is drawn, there is nothing to draw from.
-        let all = all
-            .into_iter()
-            .filter(|(param, _)| self.kind.draws() || !matches!(param, Param::Accounts));
+        let all = all.into_iter().filter(|(param, _)| match param {
+            // Where nobody is drawn, there is nothing to draw from.
+            Param::Accounts => self.kind.draws(),
+            Param::Hot => self.kind == Kind::Hot,
+            _ => true,
+        });
         all.map(|(param, value)| (param.name().to_owned(), value))
             .collect()
     }

@@ -5,8 +5,7 @@ use alloy_primitives::Address;
 use super::Kind;
 use crate::payments::Numbers;
 
-/// How much of what is drawn is hot, and how much of what there is: in per cent.
-const HOT_DRAWS: u64 = 30;
+/// How much of what there is is hot, in per cent.
 const HOT_SHARE: u64 = 10;
 
 /// Draws things by number: people, or pairs to trade on.
@@ -15,11 +14,13 @@ pub(super) struct Draw {
     kind: Kind,
     /// How many there are to draw from. One where each depends on the one before, and of no meaning where nothing is shared.
     count: u64,
+    /// How many of a hundred draws are among the hot ones, where there are such.
+    hot: u8,
 }
 
 impl Draw {
-    pub(super) fn new(kind: Kind, count: u64) -> Self {
-        Self { kind, count }
+    pub(super) fn new(kind: Kind, count: u64, hot: u8) -> Self {
+        Self { kind, count, hot }
     }
 
     /// One thing, for the transaction at `index`.
@@ -29,7 +30,7 @@ impl Draw {
             Kind::Uniform => numbers.below(self.count),
             Kind::Hot => {
                 let hot = (self.count * HOT_SHARE / 100).max(1);
-                if self.count == hot || numbers.below(100) < HOT_DRAWS {
+                if self.count == hot || numbers.below(100) < self.hot.into() {
                     numbers.below(hot)
                 } else {
                     hot + numbers.below(self.count - hot)

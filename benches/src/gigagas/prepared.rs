@@ -3,9 +3,7 @@
 use std::time::Instant;
 
 use alloy_consensus::TxReceipt;
-use pleach::{
-    AccessSet, CancelToken, Executor, Outcome, ParallelExecutor, SerialExecutor, State, dtt::Dtt,
-};
+use pleach::{AccessSet, CancelToken, Executor, Outcome, SerialExecutor, State, dtt::Dtt};
 use pleach_dtt::{OpenTree, Trust};
 use pleach_evm::{
     BlockResult, BlockVm, EvmState, Key, PreparedBlock, Receipt, StateUnder, Transaction, Value,
@@ -18,7 +16,7 @@ use super::{
 };
 use crate::{
     blocks::Case,
-    engines::Name,
+    engines::{Name, OnBlocks},
     latency::Latency,
     plain::{Plain, difference},
     race::{Counts, Failure, Memory},
@@ -36,22 +34,11 @@ pub struct Prepared<'a> {
     after: EvmState,
 }
 
-/// Whether an engine can execute Ethereum blocks: what they touch is only known when they have been executed.
-#[must_use]
-pub const fn takes_part(name: Name) -> bool {
-    matches!(
-        name,
-        Name::Plain | Name::Serial | Name::PleachOptimistic | Name::PleachAuto
-    )
-}
-
 /// One execution.
 pub(super) struct Once<'a> {
     /// The engine with its workers.
     pub(super) text: &'a str,
-    /// That of a parallel one.
-    pub(super) executor: Option<&'a ParallelExecutor>,
-    pub(super) is_plain: bool,
+    pub(super) engine: &'a OnBlocks,
     pub(super) terms: &'a Terms,
     /// Whether it is for counting, not for timing.
     pub(super) is_counted: bool,
@@ -159,14 +146,14 @@ impl<'a> Prepared<'a> {
         let latency = Latency(once.terms.latency);
         let is_slow = !once.terms.latency.is_zero();
         let view = self.block.view(self.state);
-        match (once.is_plain, is_slow) {
-            (true, false) => self.run_plain(once, self.plain.database()),
-            (true, true) => {
+        match (once.engine, is_slow) {
+            (OnBlocks::Plain, false) => self.run_plain(once, self.plain.database()),
+            (OnBlocks::Plain, true) => {
                 let database = &self.plain.database();
                 self.run_plain(once, CacheDB::new(SlowDatabase { database, latency }))
             }
-            (false, false) => self.run_pleach(once, &view),
-            (false, true) => self.run_pleach(once, &Slow::new(view, self.state, latency)),
+            (_, false) => self.run_pleach(once, &view),
+            (_, true) => self.run_pleach(once, &Slow::new(view, self.state, latency)),
         }
     }
 
@@ -212,9 +199,9 @@ impl<'a> Prepared<'a> {
         if once.is_counted {
             block = block.timed();
         }
-        let (outcome, run, memory) = once.watch(|| match once.executor {
-            Some(executor) => executor.execute(block),
-            None => SerialExecutor::new().execute(block),
+        let (outcome, run, memory) = once.watch(|| match once.engine {
+            OnBlocks::Parallel(executor) => executor.execute(block),
+            _ => SerialExecutor::new().execute(block),
         });
         if once.cancel.is_cancelled() {
             return Ok((run, Counts::default()));

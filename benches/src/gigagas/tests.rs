@@ -6,7 +6,7 @@ use alloy_primitives::{Address, U256};
 use pleach::CancelToken;
 use pleach_evm::{BlockError, EvmBlock};
 
-use super::{Hints, Kind, Prepared, Settings, Terms, Workload, generate, measure, takes_part};
+use super::{Hints, Kind, Prepared, Settings, Terms, Workload, generate, measure, people};
 use crate::engines::{Entrant, Name, lineup};
 
 fn small(workload: Workload, kind: Kind) -> Settings {
@@ -100,6 +100,48 @@ fn a_billion_gas_are_47620_transfers() {
     assert_eq!(generate(&settings).senders.len(), 47_620);
 }
 
+/// How many transactions there are in a billion gas.
+#[test]
+fn transactions_take_so_much_gas() {
+    for (workload, transactions) in [
+        (Workload::Transfers, 47_620..=47_620),
+        // Two words of storage that are cold, and stay above zero: 2 * (2,100 + 2,900), beside 21,000 and what is said and logged.
+        (Workload::Erc20, 29_000..=29_300),
+        (Workload::Swaps, 6_400..=10_100),
+    ] {
+        for kind in Kind::ALL {
+            let case = generate(&Settings {
+                gas: 50_000_000,
+                ..Settings::new(workload, kind)
+            });
+            let gas = case.file.block.header.gas_used / case.senders.len() as u64;
+            let many = 1_000_000_000_u64.div_ceil(gas);
+            assert!(transactions.contains(&many), "{workload} {kind}: {many}");
+        }
+    }
+}
+
+#[test]
+fn so_many_are_hot_as_was_asked_for() {
+    let share = |hot| {
+        let case = generate(&Settings {
+            gas: 20_000_000,
+            accounts: 10_000,
+            hot,
+            ..Settings::new(Workload::Transfers, Kind::Hot)
+        });
+        let hot: std::collections::HashSet<_> = (0..1_000)
+            .map(|person| people::address(people::What::Person, person))
+            .collect();
+        let senders = case.senders.iter();
+        let among = senders.filter(|sender| hot.contains(*sender)).count();
+        100 * among / case.senders.len()
+    };
+    assert_eq!(share(0), 0);
+    assert!((25..35).contains(&share(30)));
+    assert!((85..95).contains(&share(90)));
+}
+
 #[test]
 fn chained_transactions_need_the_one_before() {
     for workload in [Workload::Transfers, Workload::Erc20, Workload::Swaps] {
@@ -168,7 +210,7 @@ fn another_outcome_is_noticed() {
     for entrant in entrants.chunks(1) {
         let block = (&settings, &prepared);
         let result = measure(block, &Terms::default(), entrant, 1, &cancel, || ());
-        if !takes_part(entrant[0].name()) {
+        if !entrant[0].name().executes_blocks() {
             assert!(result.expect("nobody is there").rows.is_empty());
             continue;
         }

@@ -98,11 +98,18 @@ pub enum Action {
     },
 }
 
+/// What `NURand` takes for `A`: for last names, customers and items.
+const NAME_SPREAD: u64 = 255;
+const CUSTOMER_SPREAD: u64 = 1_023;
+const ITEM_SPREAD: u64 = 8_191;
+
 /// Draws as the specification says.
 struct Draws {
     numbers: Numbers,
-    /// What shifts each kind of draw.
-    shifts: [u64; 3],
+    /// What it takes for `C`, which is drawn once for each of them.
+    name_shift: u64,
+    customer_shift: u64,
+    item_shift: u64,
     /// The customers of each last name: the same in each district.
     names: Vec<Vec<u64>>,
 }
@@ -110,10 +117,13 @@ struct Draws {
 impl Draws {
     fn new(seed: u64) -> Self {
         let mut numbers = Numbers::new(seed);
-        let shifts = [255, 1_023, 8_191].map(|most| numbers.below(most + 1));
+        let mut draw = |most: u64| numbers.below(most + 1);
+        let loaded = draw(NAME_SPREAD);
         let mut draws = Self {
+            name_shift: loaded,
+            customer_shift: draw(CUSTOMER_SPREAD),
+            item_shift: draw(ITEM_SPREAD),
             numbers,
-            shifts,
             names: Vec::new(),
         };
         let mut names = vec![Vec::new(); NAMES as usize];
@@ -122,11 +132,15 @@ impl Draws {
             let name = if customer < NAMES {
                 customer
             } else {
-                draws.uneven(0, 255, NAMES)
+                draws.name()
             };
             names[name as usize].push(customer);
         }
         draws.names = names;
+        // Names are asked for with another one than they were given with.
+        while !is_apart(loaded, draws.name_shift) {
+            draws.name_shift = draws.below(NAME_SPREAD + 1);
+        }
         draws
     }
 
@@ -134,10 +148,11 @@ impl Draws {
         self.numbers.below(bound)
     }
 
-    /// `NURand` of the specification, from zero to below `bound`.
-    fn uneven(&mut self, kind: usize, most: u64, bound: u64) -> u64 {
-        let drawn = self.below(most + 1) | self.below(bound);
-        (drawn + self.shifts[kind]) % bound
+    /// `NURand` of the specification: from `least` to `most`.
+    fn uneven(&mut self, spread: u64, shift: u64, [least, most]: [u64; 2]) -> u64 {
+        let count = most - least + 1;
+        let drawn = self.below(spread + 1) | (least + self.below(count));
+        (drawn + shift) % count + least
     }
 
     /// One of this many in a hundred.
@@ -145,16 +160,31 @@ impl Draws {
         self.below(100) < percent
     }
 
+    /// The specification counts customers and items from one, we from zero.
     fn customer(&mut self) -> u64 {
-        self.uneven(1, 1_023, CUSTOMERS)
+        self.uneven(CUSTOMER_SPREAD, self.customer_shift, [1, CUSTOMERS]) - 1
     }
 
-    /// By last name: the one in the middle.
-    fn named(&mut self) -> u64 {
-        let name = self.uneven(0, 255, NAMES);
-        let customers = &self.names[name as usize];
-        customers[customers.len() / 2]
+    fn item(&mut self) -> u64 {
+        self.uneven(ITEM_SPREAD, self.item_shift, [1, ITEMS]) - 1
     }
+
+    fn name(&mut self) -> u64 {
+        self.uneven(NAME_SPREAD, self.name_shift, [0, NAMES - 1])
+    }
+
+    /// By last name: the one in the middle, or before it, of those in order.
+    fn named(&mut self) -> u64 {
+        let name = self.name();
+        let customers = &self.names[name as usize];
+        customers[(customers.len() - 1) / 2]
+    }
+}
+
+/// Whether the constant of a run is as far from that of the load as it must be (clause 2.1.6.1).
+fn is_apart(load: u64, run: u64) -> bool {
+    let apart = load.abs_diff(run);
+    (65..=119).contains(&apart) && apart != 96 && apart != 112
 }
 
 impl Tpcc {
@@ -176,7 +206,7 @@ impl Tpcc {
             let item = if fails && number + 1 == count {
                 ITEMS
             } else {
-                draws.uneven(2, 8_191, ITEMS)
+                draws.item()
             };
             let is_remote = draws.is(1);
             let supplier = if is_remote {
@@ -392,6 +422,28 @@ fn sell<A: Access<Row>>(state: &mut A, line: &Line) -> Result<(), A::Stop> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn draws_are_those_of_the_specification() {
+        for seed in 0..50 {
+            let loaded = Numbers::new(seed).below(NAME_SPREAD + 1);
+            let mut draws = Draws::new(seed);
+            let apart = loaded.abs_diff(draws.name_shift);
+            assert!((65..=119).contains(&apart) && ![96, 112].contains(&apart));
+            for _ in 0..1_000 {
+                assert!(draws.customer() < CUSTOMERS && draws.item() < ITEMS);
+                assert!(draws.name() < NAMES && draws.named() < CUSTOMERS);
+            }
+        }
+        // Before they are shifted, bits that `A` can set are set three times of four.
+        let mut draws = Draws::new(1);
+        let back = ITEMS - draws.item_shift;
+        let items: Vec<_> = (0..10_000).map(|_| (draws.item() + back) % ITEMS).collect();
+        for bit in 0..13 {
+            let set = items.iter().filter(|item| *item >> bit & 1 == 1).count();
+            assert!((7_100..7_900).contains(&set), "bit {bit}: {set} of 10,000");
+        }
+    }
 
     #[test]
     fn warehouses_have_what_their_districts_have() {

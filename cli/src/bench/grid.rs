@@ -1,13 +1,14 @@
 //! Which parameters a workload is measured with: each value that was asked for with each other one, and what is usual for
 //! those that nobody asked for.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use clap::{builder::PossibleValuesParser, value_parser};
 use pleach_bench::{
     gigagas::{self, Hints, Settings, Terms},
     workloads::{Balances, Kind, Param, Setting},
 };
+use serde_json::Value as Json;
 
 use super::{
     subject::{Subject, What},
@@ -52,7 +53,8 @@ pub(super) struct Grid {
     #[arg(long, value_name = "X,X...", value_delimiter = ',', value_parser = below_one)]
     zipf: Vec<f64>,
 
-    /// deposits: how many of a hundred payments go to one account.
+    /// deposits: how many of a hundred payments go to one account. evm-*, those of kind hot: how many of a hundred draws are among
+    /// a tenth of the people, and of the pairs.
     #[arg(
         long, value_name = "N,N...", value_delimiter = ',',
         value_parser = value_parser!(u8).range(0..=100),
@@ -157,7 +159,7 @@ impl Grid {
 
     fn native(&self, kind: Kind, quick: bool) -> Vec<Subject> {
         let mut all = self.of(kind, quick);
-        if !Param::ALL.into_iter().any(|param| self.asks(param)) {
+        if self.asks_nothing() {
             for further in Usual::further(kind, quick) {
                 if !all.contains(&further) {
                     all.push(further);
@@ -197,38 +199,69 @@ impl Grid {
                 } else {
                     &accounts[..1]
                 };
-                all.extend(accounts.iter().map(|accounts| {
-                    let base = Settings::new(workload, kind);
-                    let settings = Settings {
-                        gas: u64::from(mgas) * 1_000_000,
-                        accounts: *accounts,
-                        seed: self.seed.unwrap_or(base.seed),
-                        ..base
-                    };
-                    Subject::Ethereum(settings, terms.clone())
-                }));
+                let base = Settings::new(workload, kind);
+                let hot = match &self.hot[..] {
+                    asked @ [_, ..] if kind == gigagas::Kind::Hot => asked,
+                    _ => &[base.hot],
+                };
+                for &accounts in accounts {
+                    all.extend(hot.iter().map(|&hot| {
+                        let settings = Settings {
+                            gas: u64::from(mgas) * 1_000_000,
+                            accounts,
+                            hot,
+                            seed: self.seed.unwrap_or(base.seed),
+                            ..base
+                        };
+                        Subject::Ethereum(settings, terms.clone())
+                    }));
+                }
             }
+        }
+        if self.asks_nothing() {
+            all.extend(UsualBlock::further(workload, quick));
         }
         all
     }
 
+    fn asks_nothing(&self) -> bool {
+        !Param::ALL.into_iter().any(|param| self.asks(param))
+    }
+
     fn asks(&self, param: Param) -> bool {
-        match param {
-            Param::Txs => !self.txs.is_empty(),
-            Param::Accounts => !self.accounts.is_empty(),
-            Param::Work => !self.work.is_empty(),
-            Param::LatencyUs => !self.latency_us.is_empty(),
-            Param::Zipf => !self.zipf.is_empty(),
-            Param::Hot => !self.hot.is_empty(),
-            Param::Balances => !self.balances.is_empty(),
-            Param::Distance => !self.distance.is_empty(),
-            Param::Updates => !self.updates.is_empty(),
-            Param::Warehouses => !self.warehouses.is_empty(),
-            Param::Kind => !self.kind.is_empty(),
-            Param::Mgas => !self.mgas.is_empty(),
-            Param::Hints => !self.hints.is_empty(),
-            _ => self.seed.is_some(),
+        !self.asked(param).is_empty()
+    }
+
+    /// The values that were asked for, as [`params`](Setting::params) has them.
+    fn asked(&self, param: Param) -> Vec<Json> {
+        fn values<T: Copy + Into<Json>>(asked: &[T]) -> Vec<Json> {
+            asked.iter().map(|value| (*value).into()).collect()
         }
+        match param {
+            Param::Txs => values(&self.txs),
+            Param::Accounts => values(&self.accounts),
+            Param::Work => values(&self.work),
+            Param::LatencyUs => values(&self.latency_us),
+            Param::Zipf => values(&self.zipf),
+            Param::Hot => values(&self.hot),
+            Param::Balances => self.balances.iter().map(|it| it.name().into()).collect(),
+            Param::Distance => values(&self.distance),
+            Param::Updates => values(&self.updates),
+            Param::Warehouses => values(&self.warehouses),
+            Param::Kind => self.kind.iter().map(|it| it.as_str().into()).collect(),
+            Param::Mgas => values(&self.mgas),
+            Param::Hints => self.hints.iter().map(|it| it.as_str().into()).collect(),
+            _ => self.seed.into_iter().map(Json::from).collect(),
+        }
+    }
+
+    /// Whether a block that was measured before has the values that were asked for, of those parameters that it has.
+    pub(super) fn admits(&self, params: &BTreeMap<String, Json>) -> bool {
+        Param::ALL.into_iter().all(|param| {
+            let asked = self.asked(param);
+            let value = params.get(param.name());
+            asked.is_empty() || value.is_none_or(|value| asked.contains(value))
+        })
     }
 
     fn of(&self, kind: Kind, quick: bool) -> Vec<Setting> {

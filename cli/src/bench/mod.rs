@@ -6,11 +6,17 @@
 //! | `subject.rs` | workloads by name, native ones and Ethereum blocks, and how each is measured |
 //! | `grid.rs` | which parameters a workload is measured with |
 //! | `usual.rs` | those that nobody has to ask for |
-//! | `table.rs` | the result of that for people |
+//! | `before.rs` | what was measured before |
+//! | `table.rs` | the result for people |
+//! | `means.rs` | how many times as fast one engine is as another, over many blocks |
+//! | `markdown.rs` | the tables of documents |
 //! | `page.rs` | the same in charts |
 //! | `pipeline.rs` | `pleach bench pipeline` |
 
+mod before;
 mod grid;
+mod markdown;
+mod means;
 mod page;
 mod pipeline;
 mod subject;

@@ -1,7 +1,8 @@
 //! What was measured as a page for the browser: `--html`.
 
 use std::{
-    env, fs,
+    collections::BTreeSet,
+    env, fs, iter,
     num::NonZeroUsize,
     path::{Path, PathBuf},
     thread,
@@ -101,9 +102,8 @@ impl Page {
 
     /// Writes what there is.
     pub(super) fn finish(self, rows: &[Row]) -> anyhow::Result<()> {
-        let arguments: Vec<_> = env::args().skip(1).collect();
-        let command = format!("pleach {}", arguments.join(" "));
-        let facts = facts();
+        let command = command(env::args().skip(1));
+        let facts = facts(rows);
         let mut report = Report::new(rows)
             .samples(&self.samples)
             .facts(&facts)
@@ -120,8 +120,16 @@ impl Page {
     }
 }
 
-/// Where it was measured.
-fn facts() -> Vec<(String, String)> {
+/// What measures it again, as a shell takes it.
+fn command(arguments: impl Iterator<Item = String>) -> String {
+    let arguments: Vec<_> = arguments.collect();
+    let words = iter::once("pleach").chain(arguments.iter().map(String::as_str));
+    // No argument of a process has the one character that no shell can quote.
+    shlex::try_join(words).unwrap_or_default()
+}
+
+/// Where and when it was measured, and what fixes what was drawn.
+fn facts(rows: &[Row]) -> Vec<(String, String)> {
     let mut facts = Vec::new();
     let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -135,13 +143,25 @@ fn facts() -> Vec<(String, String)> {
         format!("{cores} cores, {processor}, {}", env::consts::OS),
     );
     let version = env!("CARGO_PKG_VERSION");
-    fact(
-        "pleach",
-        match env!("PLEACH_COMMIT") {
-            "" => version.to_owned(),
-            commit => format!("{version}, commit {commit}"),
-        },
-    );
+    let commit = match env!("PLEACH_COMMIT") {
+        "" => String::new(),
+        commit => format!(", commit {commit}"),
+    };
+    let compiler = match env!("PLEACH_RUSTC") {
+        "" => String::new(),
+        compiler => format!(", {compiler}"),
+    };
+    fact("pleach", format!("{version}{commit}{compiler}"));
+    let now = jiff::Timestamp::now();
+    fact("date", now.strftime("%Y-%m-%d %H:%M UTC").to_string());
+    let seeds: BTreeSet<_> = rows
+        .iter()
+        .filter_map(|row| row.params.get("seed")?.as_u64())
+        .map(|seed| seed.to_string())
+        .collect();
+    if !seeds.is_empty() {
+        fact("seed", seeds.into_iter().collect::<Vec<_>>().join(", "));
+    }
     facts
 }
 
@@ -209,4 +229,18 @@ fn watch<V: Vm, S: State<V::Key, V::Value>>(
         _ => "pleach-optimistic",
     };
     Ok(Timeline::new(name, &executor, workers, vm, state, block)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_takes_the_command_as_it_was_given() {
+        let given = ["bench", "--html", "my report's.html"].map(str::to_owned);
+        let command = command(given.iter().cloned());
+        let words = shlex::split(&command).expect("a shell takes it");
+        assert_eq!(words[0], "pleach");
+        assert_eq!(words[1..], given);
+    }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, str::FromStr};
 
 use pleach::CancelToken;
 use pleach_bench::{
-    engines::{self, Entrant},
+    engines::{self, Entrant, Name},
     gigagas::{self, Prepared, Settings, Terms},
     race::{Failure, Measured},
     workloads::{Kind, Param, Setting},
@@ -36,6 +36,14 @@ impl What {
         match self {
             Self::Native(kind) => kind.has(param),
             Self::Ethereum(workload) => workload.has(param),
+        }
+    }
+
+    /// Whether this engine can execute it.
+    pub(super) const fn takes(self, engine: Name) -> bool {
+        match self {
+            Self::Native(_) => true,
+            Self::Ethereum(_) => engine.executes_blocks(),
         }
     }
 

@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use pleach_bench::{
-    gigagas::{self, Hints},
+    gigagas::{self, Hints, Settings, Terms},
     workloads::{Balances, Kind, Setting},
 };
+
+use super::subject::Subject;
 
 /// Each value with each other one; where there is nothing, [`Setting::new`] says it.
 #[derive(Default)]
@@ -47,10 +49,9 @@ impl Usual {
                 Kind::PaymentsAptos | Kind::PaymentsDiem => &[],
                 _ => BOTH,
             },
-            txs: if kind == Kind::Payments {
-                &[10_000, 1_000]
-            } else {
-                &[]
+            txs: match kind {
+                Kind::Payments | Kind::PaymentsAptos | Kind::PaymentsDiem => &[10_000, 1_000],
+                _ => &[],
             },
             accounts: match kind {
                 Kind::Payments | Kind::PaymentsAptos | Kind::PaymentsDiem => {
@@ -71,7 +72,7 @@ impl Usual {
         }
     }
 
-    /// What is measured beside that: how much depends on what transactions do, and on how slow the state is.
+    /// What is measured beside that: how much depends on what transactions do, on how slow the state is, and on how large.
     pub(super) fn further(kind: Kind, quick: bool) -> Vec<Setting> {
         if kind != Kind::Payments {
             return Vec::new();
@@ -88,7 +89,19 @@ impl Usual {
             latency: Duration::from_micros(micros),
             ..base
         });
-        works.chain(latencies).collect()
+        let large = if quick {
+            &[][..]
+        } else {
+            &[100_000, 1_000_000]
+        };
+        let large = large.iter().flat_map(|accounts| {
+            [Balances::Values, Balances::Adds].map(|balances| Setting {
+                accounts: *accounts,
+                balances,
+                ..base
+            })
+        });
+        works.chain(latencies).chain(large).collect()
     }
 }
 
@@ -117,5 +130,22 @@ impl UsualBlock {
             kinds: workload.kinds(),
             hints: &[Hints::None, Hints::Accesses],
         }
+    }
+
+    /// What is measured beside that: a store that takes its time, and blocks that are small enough for it.
+    pub(super) fn further(workload: gigagas::Workload, quick: bool) -> Option<Subject> {
+        const MGAS: u64 = 10;
+        if quick {
+            return None;
+        }
+        let settings = Settings {
+            gas: MGAS * 1_000_000,
+            ..Settings::new(workload, gigagas::Kind::Independent)
+        };
+        let terms = [0, 20, 100].map(|micros| Terms {
+            latency: Duration::from_micros(micros),
+            ..Terms::default()
+        });
+        Some(Subject::Ethereum(settings, terms.to_vec()))
     }
 }

@@ -72,12 +72,22 @@ fn the_page_and_the_table_have_blocks_too() {
     let folder = tempfile::tempdir().expect("there is room");
     let file = folder.path().join("page.html");
     let path = file.to_str().expect("it is text");
-    let more = ["--kind", "hot", "--accounts", "40", "--html", path];
+    let more = [
+        "--kind",
+        "hot",
+        "--accounts",
+        "40",
+        "--hot",
+        "60",
+        "--html",
+        path,
+    ];
     let mut command = program("evm-hybrid", &[&TINY[..], &more].concat());
     command.env("COLUMNS", "200");
     let (code, stdout, stderr) = run(command);
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
     assert!(stdout.starts_with("evm-hybrid: "), "{stdout}");
+    assert!(stdout.contains("hot 60, kind hot"), "{stdout}");
     let header = stdout.lines().find(|line| line.starts_with("engine"));
     assert!(
         header.is_some_and(|line| line.ends_with("Mgas/s")),

@@ -43,11 +43,17 @@ fn run(mut command: Command) -> (Option<i32>, String, String) {
     (output.status.code(), stdout, stderr)
 }
 
+/// The lines of blocks, without those of geometric means, which are at the end.
 fn objects(text: &str) -> Vec<Value> {
     let lines = text.lines();
-    lines
+    let all: Vec<Value> = lines
         .map(|line| serde_json::from_str(line).expect("each line is JSON"))
-        .collect()
+        .collect();
+    let rows = all.iter().take_while(|line| line.get("summary").is_none());
+    let rows: Vec<_> = rows.cloned().collect();
+    let mut summaries = all[rows.len()..].iter();
+    assert!(summaries.all(|line| line["summary"] == "geometric-mean"));
+    rows
 }
 
 const ENGINES: [(&str, &str); 12] = [
@@ -188,6 +194,8 @@ fn the_page_shows_what_was_measured() {
         "simulated",
         "--html",
         "cores",
+        "rustc",
+        "UTC",
     ] {
         assert!(page.contains(text), "{text}");
     }
@@ -220,6 +228,113 @@ fn engines_and_workloads_are_chosen_by_name() {
     let expected =
         expected.flat_map(|name| ["plain", "bohm"].map(|engine| (Some(name), Some(engine))));
     assert!(names.eq(expected), "{stdout}");
+}
+
+#[test]
+fn engines_that_cannot_take_part_are_refused() {
+    let (code, stdout, stderr) = run(program("evm-swaps", &["payments", "--engines", "bohm"]));
+    assert_eq!((code, stdout.as_str()), (Some(2), ""));
+    assert!(
+        stderr.contains("none of the engines bohm executes evm-swaps: that takes one of plain,"),
+        "{stderr}"
+    );
+    let (code, stdout, stderr) = run(program(
+        "evm-transfers",
+        &[
+            "--engines",
+            "bohm,serial",
+            "--mgas",
+            "1",
+            "--quick",
+            "--json",
+        ],
+    ));
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    let lines = objects(&stdout);
+    assert!(
+        lines
+            .iter()
+            .all(|line| line["engine"] == "plain" || line["engine"] == "serial")
+    );
+}
+
+#[test]
+fn what_was_measured_is_shown_again() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let file = folder.path().join("rows.jsonl");
+    let path = file.to_str().expect("it is text");
+    let (code, stdout, stderr) = bench(&[&TINY[..], &["--json"]].concat());
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    std::fs::write(&file, &stdout).expect("there is room");
+    let again = |arguments: &[&str]| {
+        let (code, text, stderr) = bench(&[&["--from", path], arguments].concat());
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{arguments:?}");
+        text
+    };
+    // Of numbers the last digit may be another one when they were read.
+    let near = |one: &Value, other: &Value| match (one.as_f64(), other.as_f64()) {
+        (Some(one), Some(other)) => (one - other).abs() <= 1e-9 * one.abs(),
+        _ => one == other,
+    };
+    let read = again(&["--json"]);
+    assert_eq!(read.lines().count(), stdout.lines().count());
+    for (line, before) in read.lines().zip(stdout.lines()) {
+        let [line, before]: [Value; 2] =
+            [line, before].map(|line| serde_json::from_str(line).expect("each line is JSON"));
+        for name in [
+            "workload", "params", "engine", "workers", "tps", "summary", "against", "ratio",
+        ] {
+            assert!(near(&line[name], &before[name]), "{line} was {before}");
+        }
+    }
+
+    let text = again(&["--markdown"]);
+    let mut lines = text.lines();
+    let header = "| accounts | balances | plain, tx/s | serial | block-stm, 1 | block-stm, 2 | bohm, 1 | bohm, 2 | exact, 1 | exact, 2 \
+                  | optimistic, 1 | optimistic, 2 | auto, 1 | auto, 2 |";
+    assert_eq!(lines.next(), Some("#### payments"));
+    assert!(text.contains("All: seed 7, txs 100"), "{text}");
+    assert!(lines.any(|line| line == header), "{text}");
+    let rows = lines.clone().skip(1).take_while(|line| !line.is_empty());
+    let rows: Vec<_> = rows.collect();
+    assert_eq!(rows.len(), 4, "{text}");
+    assert!(rows[0].starts_with("| 10 | values | "), "{text}");
+    let means = "| workload | blocks | serial | bohm, 1 | bohm, 2 | exact, 1 | exact, 2 | optimistic, 1 | optimistic, 2 | auto, 1 | \
+                 auto, 2 |";
+    assert!(lines.clone().any(|line| line == means), "{text}");
+    let mean = lines.find(|line| line.starts_with("| all | 4 | "));
+    assert_eq!(mean.map(|line| line.matches(" | ").count()), Some(12));
+
+    let narrow = [
+        "--accounts",
+        "2",
+        "--balances",
+        "adds",
+        "--engines",
+        "bohm",
+        "--workers",
+        "2",
+    ];
+    let text = again(&[&narrow[..], &["--markdown=costs"]].concat());
+    let rows: Vec<_> = text.lines().filter(|line| line.contains("k | ")).collect();
+    let titles = text
+        .lines()
+        .filter(|line| line.starts_with("payments: accounts 2, balances adds"));
+    assert_eq!((titles.count(), text.matches("bohm, 2 |").count()), (1, 1));
+    assert!(rows.len() <= 2 && text.contains("| plain, 1 |"), "{text}");
+
+    for (lines, message) in [
+        ("{}", "line 1: missing field `workload`"),
+        ("nothing", "line 1: expected"),
+        ("{\"summary\":\"\"}\n", "has no such rows"),
+    ] {
+        std::fs::write(&file, lines).expect("there is room");
+        let (code, text, stderr) = bench(&["--from", path, "--markdown"]);
+        assert_eq!((code, text.as_str()), (Some(2), ""), "{lines}");
+        assert!(stderr.contains(message), "{stderr}");
+    }
+    let (code, _, stderr) = bench(&["--from", path, "--quick"]);
+    assert!(code == Some(2) && stderr.contains("--quick"), "{stderr}");
 }
 
 #[test]
