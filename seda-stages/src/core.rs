@@ -185,8 +185,7 @@ impl Core {
         });
         if let Some((concurrency, batch)) = asked {
             self.board.set_limits(stage, concurrency, batch);
-            let queue_length = self.board.look(|lanes| lanes.queued(stage));
-            node.report(queue_length, concurrency);
+            node.report(concurrency);
             if self.own_crew[stage] {
                 // Too few threads are no reason to stop: the stage goes on with those that it has.
                 let _ = self.hire(stage, concurrency);
@@ -194,13 +193,10 @@ impl Core {
         }
     }
 
-    /// Tells the gauges of all stages: when nothing has happened yet, and when nothing will any more.
+    /// Tells the gauges of all stages.
     pub(crate) fn report(&self) {
         for (stage, node) in self.nodes.iter().enumerate() {
-            let (queue_length, handlers) = self
-                .board
-                .look(|lanes| (lanes.queued(stage), lanes.limits(stage).0));
-            node.report(queue_length, handlers);
+            node.report(self.board.look(|lanes| lanes.limits(stage).0));
         }
     }
 

@@ -26,6 +26,9 @@ mod reports {
                 ("pipeline", pipeline.to_owned()),
                 ("stage", stage.to_owned()),
             ];
+            let queue = gauge!("stage_queue_length", &labels);
+            // So that it is there from the beginning. Others of the same name may count in it.
+            queue.increment(0.0);
             Self {
                 handled: counter!("stage_events_handled_total", &labels),
                 failed: counter!("stage_events_failed_total", &labels),
@@ -34,7 +37,7 @@ mod reports {
                 waiting: histogram!("stage_waiting_seconds", &labels),
                 service: histogram!("stage_service_seconds", &labels),
                 batch: histogram!("stage_batch_events", &labels),
-                queue: gauge!("stage_queue_length", &labels),
+                queue,
                 concurrency: gauge!("stage_concurrency", &labels),
             }
         }
@@ -43,7 +46,17 @@ mod reports {
             self.waiting.record(nanoseconds as f64 * 1e-9);
         }
 
-        pub(crate) fn batch(&self, batch: &super::BatchReport, left: usize) {
+        /// Events have come to where a handler can take them.
+        pub(crate) fn queued(&self, events: usize) {
+            self.queue.increment(events as f64);
+        }
+
+        /// A handler has taken events.
+        pub(crate) fn taken(&self, events: usize) {
+            self.queue.decrement(events as f64);
+        }
+
+        pub(crate) fn batch(&self, batch: &super::BatchReport) {
             self.handled.increment(batch.handled);
             self.failed.increment(batch.failed);
             self.withdrawn.increment(batch.withdrawn);
@@ -53,11 +66,9 @@ mod reports {
                 self.service.record_many(each, batch.events as usize);
                 self.batch.record(batch.events as f64);
             }
-            self.queue.set(left as f64);
         }
 
-        pub(crate) fn gauges(&self, queue_length: usize, handlers: usize) {
-            self.queue.set(queue_length as f64);
+        pub(crate) fn handlers(&self, handlers: usize) {
             self.concurrency.set(handlers as f64);
         }
     }
@@ -155,9 +166,13 @@ mod reports {
 
         pub(crate) fn waited(&self, _: u64) {}
 
-        pub(crate) fn batch(&self, _: &super::BatchReport, _: usize) {}
+        pub(crate) fn queued(&self, _: usize) {}
 
-        pub(crate) fn gauges(&self, _: usize, _: usize) {}
+        pub(crate) fn taken(&self, _: usize) {}
+
+        pub(crate) fn batch(&self, _: &super::BatchReport) {}
+
+        pub(crate) fn handlers(&self, _: usize) {}
     }
 
     pub(crate) struct PipelineReports;

@@ -46,8 +46,8 @@ pub(crate) trait Run: Send + Sync {
     fn work(&self) -> StageWork;
     /// What the controllers say, if it is time to ask them: concurrency and batch size.
     fn control(&self, now: u64, look: &mut dyn FnMut() -> StageSample) -> Option<(usize, usize)>;
-    /// Tells the gauges.
-    fn report(&self, queue_length: usize, handlers: usize);
+    /// Tells how many handlers may run.
+    fn report(&self, handlers: usize);
 }
 
 /// What a worker carries from batch to batch. Times are in nanoseconds.
@@ -198,6 +198,7 @@ impl<S: Stage, F> Node<S, F> {
     fn take(&self, claim: &Claim, hand: &mut Hand<S>, work: &mut Work) -> u64 {
         let events = &mut hand.batch.events;
         self.queue.take(claim.events, events);
+        self.reports.taken(claim.events);
         let now = work.now;
         let begin = |envelope: &Envelope<S::In>| {
             let record = &envelope.tag.record;
@@ -328,12 +329,14 @@ impl<S: Stage, F: Fn() -> S + Send + Sync> Accept<S::In> for Node<S, F> {
             let queued = self.queue.put(events, &mut work.gone);
             if queued > 0 {
                 work.flow.queued.push((self.index, queued));
+                self.reports.queued(queued);
             }
         }
         self.pass_gone(work);
     }
 
     fn enter(&self, event: Envelope<S::In>) {
+        self.reports.queued(1);
         self.queue.push(event);
     }
 }
@@ -378,7 +381,7 @@ impl<S: Stage, F: Fn() -> S + Send + Sync> Run for Node<S, F> {
         }
         drop(stage);
         lock(&self.hands).push(hand);
-        self.reports.batch(&report, claim.left);
+        self.reports.batch(&report);
         if self.is_controlled {
             let mut control = lock(&self.control);
             control.events += report.events;
@@ -445,7 +448,7 @@ impl<S: Stage, F: Fn() -> S + Send + Sync> Run for Node<S, F> {
         Some((concurrency, batch))
     }
 
-    fn report(&self, queue_length: usize, handlers: usize) {
-        self.reports.gauges(queue_length, handlers);
+    fn report(&self, handlers: usize) {
+        self.reports.handlers(handlers);
     }
 }

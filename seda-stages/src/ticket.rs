@@ -28,6 +28,28 @@ use crate::{
 /// the ticket that fails it: whoever waits does so when the deadline passes, and whoever looks or polls if it has passed. There is
 /// no timer behind a ticket that is awaited: to be told in time while a stage does not get on, await it together with a timer of
 /// your runtime, and look again when that is over.
+///
+/// ```
+/// use std::time::Duration;
+/// use seda_stages::{EventErrorKind, ManualClock, Pipeline, Settings, from_fn};
+///
+/// let clock = ManualClock::new();
+/// let pipeline = Pipeline::builder()
+///     .stage("double", Settings::new(), from_fn(|number: u32| Ok::<_, std::io::Error>(2 * number)))
+///     .clock(clock.clone())
+///     .stepped()
+///     .build()?;
+/// let ticket = pipeline.submit(4)?;
+/// let late = pipeline.event(5).deadline(Duration::from_secs(1)).submit()?;
+/// let ticket = ticket.try_take().unwrap_err();
+/// assert!(pipeline.step());
+/// assert_eq!(ticket.wait()?, 8);
+///
+/// clock.advance(Duration::from_secs(1));
+/// let error = late.wait().unwrap_err();
+/// assert!(matches!(error.kind(), EventErrorKind::Expired));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "an event is handled without its ticket, but nobody learns what came of it"]
 pub struct Ticket<T> {
     record: Arc<Record<Answer<Result<T, EventError>>>>,

@@ -27,6 +27,22 @@ pub struct Slice {
 }
 
 /// The last batches of a pipeline that was built with a [`timeline`](crate::Builder::timeline).
+///
+/// ```
+/// use seda_stages::{Pipeline, Settings, from_fn};
+///
+/// let pipeline = Pipeline::builder()
+///     .stage("double", Settings::new(), from_fn(|number: u32| Ok::<_, std::io::Error>(2 * number)))
+///     .timeline(1_000)
+///     .build()?;
+/// assert_eq!(pipeline.submit(4)?.wait()?, 8);
+/// pipeline.drain();
+/// let timeline = pipeline.timeline().expect("it was asked for");
+/// assert_eq!(timeline.slices()[0].events, 1);
+/// let mut trace = Vec::new();
+/// timeline.write_chrome_trace(&mut trace)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Timeline {
     pub(crate) names: Vec<Arc<str>>,
@@ -66,7 +82,7 @@ impl Timeline {
             let thread = thread(slice.worker);
             let (begin, length) = (
                 microseconds(slice.begin),
-                microseconds(slice.end - slice.begin),
+                microseconds(slice.end.saturating_sub(slice.begin)),
             );
             writeln!(
                 out,

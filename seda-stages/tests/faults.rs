@@ -278,6 +278,7 @@ fn a_clock_that_goes_back_harms_nobody() {
     let pipeline = Pipeline::builder()
         .stage("same", Settings::new(), from_fn(same::<u32>))
         .clock(Back(AtomicU64::new(1_000)))
+        .timeline(9)
         .stepped()
         .build()
         .unwrap();
@@ -285,4 +286,6 @@ fn a_clock_that_goes_back_harms_nobody() {
     assert!(pipeline.step());
     assert_eq!(ticket.wait().unwrap(), 7);
     assert_complete(pipeline.drain());
+    let timeline = pipeline.timeline().unwrap();
+    timeline.write_chrome_trace(Vec::new()).unwrap();
 }

@@ -1,13 +1,18 @@
 //! Overload, counted and not timed: results keep coming, what is inside stays bounded, nothing is lost, nothing comes twice.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
-use seda_stages::{EventErrorKind, Pipeline, Refusal, Settings, from_fn};
+use seda_stages::{
+    Clock, EventErrorKind, ManualClock, Pipeline, Refusal, ResponseTarget, Settings, from_fn,
+};
 
-use crate::tools::{Barrier, Sure, assert_complete, same};
+use crate::tools::{Barrier, Sure, assert_complete, same, slow};
 
 /// Counts how many of its kind exist, and the most that ever did.
 #[derive(Clone, Default)]
@@ -216,7 +221,7 @@ fn goodput_saturates_and_does_not_collapse() {
             .stepped()
             .build()
             .unwrap();
-        let deadline = std::time::Duration::from_hours(1);
+        let deadline = Duration::from_hours(1);
         for _ in 0..500 {
             for event in 0..offered {
                 drop(pipeline.event(event).deadline(deadline).try_submit());
@@ -304,4 +309,50 @@ fn a_storm_is_accounted_for() {
         drop(pipeline);
         assert_eq!(census.alive(), 0);
     }
+}
+
+/// How many events end in time out of three a millisecond, where each takes one millisecond of the only server, and is worthless after
+/// a hundred. What waits too long is found out for nothing; but at the second stage, after the work, it is too late.
+fn in_time(admission: Option<ResponseTarget>) -> u64 {
+    let (clock, millisecond) = (ManualClock::new(), Duration::from_millis(1));
+    let mut builder = Pipeline::builder()
+        .stage(
+            "work",
+            Settings::new().queue(1_000),
+            slow(&clock, millisecond),
+        )
+        .stage("tell", Settings::new(), from_fn(same::<u32>))
+        .clock(clock.clone())
+        .stepped();
+    if let Some(admission) = admission {
+        builder = builder.admission(admission);
+    }
+    let pipeline = builder.build().unwrap();
+    let deadline = 100 * millisecond;
+    let mut arrived = Duration::ZERO;
+    while clock.now() < 10_000 * millisecond {
+        while arrived <= clock.now() {
+            for event in 0..3 {
+                drop(pipeline.event(event).deadline(deadline).try_submit());
+            }
+            arrived += millisecond;
+        }
+        if !pipeline.step() {
+            clock.advance(arrived.saturating_sub(clock.now()));
+        }
+    }
+    pipeline.snapshot().completed
+}
+
+/// Work in vain is what makes goodput collapse, and refusing in time is what saves it.
+#[test]
+fn admission_keeps_goodput_from_collapsing() {
+    let without = in_time(None);
+    assert!(
+        without < 500,
+        "{without}: the load is too low to show anything"
+    );
+    let target = ResponseTarget::new(Duration::from_millis(50)).unwrap();
+    let with = in_time(Some(target));
+    assert!(with > 9_500, "{with}");
 }

@@ -192,6 +192,43 @@ fn names_are_escaped() {
     assert!(events.iter().any(|event| event["name"] == "a \"b\"\n\\c"));
 }
 
+/// A queue is as long as it is when somebody looks: after events have come, and while a handler has some.
+#[cfg(feature = "metrics")]
+#[test]
+fn an_exporter_sees_queues_grow_and_shrink() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    let seen = handle.clone();
+    let has = |text: &str, stage: &str, length: usize| {
+        let line =
+            format!("stage_queue_length{{pipeline=\"queues\",stage=\"{stage}\"}} {length}\n");
+        assert!(text.contains(&line), "{line} in\n{text}");
+    };
+    metrics::with_local_recorder(&recorder, || {
+        let look = from_fn(move |event: u32| {
+            has(&seen.render(), "look", 1);
+            crate::tools::Sure::Ok(event)
+        });
+        let pipeline = Pipeline::builder()
+            .stage("look", Settings::new().batch(2), look)
+            .stage("last", Settings::new(), from_fn(same::<u32>))
+            .name("queues")
+            .stepped()
+            .build()
+            .unwrap();
+        has(&handle.render(), "look", 0);
+        let tickets = [1, 2, 3].map(|event| pipeline.submit(event).unwrap());
+        has(&handle.render(), "look", 3);
+        assert!(pipeline.step());
+        has(&handle.render(), "look", 1);
+        has(&handle.render(), "last", 2);
+        tickets[2].cancel();
+        assert_eq!(pipeline.drain().completed, 2);
+        has(&handle.render(), "look", 0);
+        has(&handle.render(), "last", 0);
+    });
+}
+
 #[cfg(feature = "metrics")]
 #[test]
 fn an_exporter_sees_the_same_numbers() {

@@ -12,6 +12,19 @@ use crate::histogram::whole;
 /// smoothed, and what is let in grows slowly below the target and shrinks quickly above it. They limit a rate; here it is the
 /// number of events inside, which by Little's law comes to the same, and follows by itself when handlers become faster or
 /// slower. It begins with few, and lets twice as many in as long as they take less than half of the target.
+///
+/// ```
+/// use std::time::Duration;
+/// use seda_stages::{Pipeline, ResponseTarget, Settings, from_fn};
+///
+/// let pipeline = Pipeline::builder()
+///     .stage("double", Settings::new(), from_fn(|number: u32| Ok::<_, std::io::Error>(2 * number)))
+///     .admission(ResponseTarget::new(Duration::from_millis(50))?.at_least(2))
+///     .build()?;
+/// // Two are let in whatever they take; more when it is known how long that is.
+/// assert_eq!(pipeline.snapshot().allowed, 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct ResponseTarget {
     target: f64,

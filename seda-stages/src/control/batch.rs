@@ -8,6 +8,17 @@ use crate::settings::Knob;
 /// After the batching controller of Welsh, Culler and Brewer (SOSP 2001), 4.2: begin with the largest, shrink as long as
 /// throughput stays, grow when it falls, and begin again when throughput changes by itself. Throughput here is events for each
 /// second that handlers were busy, which does not depend on how many events arrive.
+///
+/// ```
+/// use seda_stages::{Pipeline, Settings, SmallestBatch, from_fn};
+///
+/// let double = from_fn(|number: u32| Ok::<_, std::io::Error>(2 * number));
+/// let pipeline = Pipeline::builder()
+///     .stage("double", Settings::new().batch(SmallestBatch::up_to(64).tolerance(0.05)), double)
+///     .build()?;
+/// assert_eq!(pipeline.snapshot().stages[0].batch, 64);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct SmallestBatch {
     most: usize,

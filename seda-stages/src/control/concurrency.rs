@@ -12,6 +12,23 @@ use crate::settings::Knob;
 ///
 /// Of a stage with [threads of its own](crate::Settings::own_threads), the thread of a handler that is taken away sleeps, and is there
 /// when one is added again.
+///
+/// ```
+/// use std::time::Duration;
+/// use seda_stages::{Pipeline, QueueThreads, Settings, from_fn};
+///
+/// let fetch = from_fn(|number: u32| {
+///     std::thread::sleep(Duration::from_micros(10));
+///     Ok::<_, std::io::Error>(number)
+/// });
+/// let threads = QueueThreads::new(1, 8).threshold(4).idle(Duration::from_secs(1));
+/// let pipeline = Pipeline::builder()
+///     .stage("fetch", Settings::new().own_threads().concurrency(threads), fetch)
+///     .build()?;
+/// assert_eq!(pipeline.submit(7)?.wait()?, 7);
+/// assert_eq!(pipeline.snapshot().stages[0].concurrency, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct QueueThreads {
     least: usize,

@@ -19,6 +19,21 @@ pub use batch::SmallestBatch;
 pub use concurrency::QueueThreads;
 
 /// Sets one number of a stage: its concurrency or its batch size.
+///
+/// ```
+/// use seda_stages::{Controller, Knob, Settings, StageSample};
+///
+/// /// As many handlers as events wait, up to eight.
+/// struct AsManyAsWait;
+///
+/// impl Controller for AsManyAsWait {
+///     fn adjust(&mut self, sample: &StageSample) -> usize {
+///         sample.queue_length.min(8)
+///     }
+/// }
+///
+/// let _settings = Settings::new().concurrency(Knob::controlled(1, AsManyAsWait));
+/// ```
 pub trait Controller: Send {
     /// What the number should be from now on. Less than one counts as one.
     ///
@@ -52,6 +67,28 @@ pub struct StageSample {
 }
 
 /// Sets how many events may be in a pipeline at a time.
+///
+/// ```
+/// use std::time::Duration;
+/// use seda_stages::{Admission, AdmissionSample};
+///
+/// /// One more while all goes well, half of them when it does not.
+/// struct Additive;
+///
+/// impl Admission for Additive {
+///     fn adjust(&mut self, sample: &AdmissionSample) -> usize {
+///         if sample.p90 < Duration::from_millis(10) {
+///             sample.allowed.saturating_add(1)
+///         } else {
+///             sample.allowed / 2
+///         }
+///     }
+/// }
+///
+/// let mut sample = AdmissionSample::default();
+/// sample.allowed = 8;
+/// assert_eq!(Additive.adjust(&sample), 9);
+/// ```
 pub trait Admission: Send {
     /// How many are allowed until [`adjust`](Self::adjust) is asked for the first time. Less than one counts as one. Default: as
     /// many as there is room for.
