@@ -100,7 +100,7 @@ impl Node for BankNode {
 
     fn execute<S: State<u32, u64>>(
         &self,
-        (_, _, transfers): &Self::Block,
+        (_, _, transfers): &mut Self::Block,
         state: &S,
         executor: &ParallelExecutor,
         cancel: &CancelToken,

@@ -7,6 +7,7 @@ use pleach_dtt::{AccessSet, Dtt};
 use crate::{
     cancel::CancelToken,
     outcome::TxOutcome,
+    parallel::Analysis,
     rule::{OnFailure, OnUndeclared, Rule},
     vm::Vm,
 };
@@ -52,6 +53,7 @@ pub struct Block<'a, V: Vm, S> {
     pub(crate) on_commit: Option<OnCommit<'a, V>>,
     pub(crate) cancel: Option<CancelToken>,
     pub(crate) hints: Hints<'a, V::Key>,
+    pub(crate) analysis: Option<Analysis<V>>,
     pub(crate) is_timed: bool,
 }
 
@@ -78,6 +80,7 @@ impl<'a, V: Vm, S> Block<'a, V, S> {
                 predicted: &[],
                 tree: None,
             },
+            analysis: None,
             is_timed: false,
         }
     }
@@ -143,6 +146,18 @@ impl<'a, V: Vm, S> Block<'a, V, S> {
         self
     }
 
+    /// Brings what was [found out](crate::ParallelExecutor::analyse) about the same transactions beforehand, with the same VM, so that
+    /// it need not be found out again. Default: nothing. It is of use to a [`ParallelExecutor`](crate::ParallelExecutor), and to others
+    /// nothing.
+    ///
+    /// The analysis takes the place of what the VM would say now, so unlike hints it is believed: if it was made of other transactions,
+    /// those that touch what it does not name fail as [undeclared](OnUndeclared). One of another number of transactions is not
+    /// looked at.
+    pub fn analysed(mut self, analysis: Analysis<V>) -> Self {
+        self.analysis = Some(analysis);
+        self
+    }
+
     /// Measures what the time goes into, and when transactions are committed: see [`Times`](crate::Times). That itself
     /// takes some time for each transaction. Default: it is not measured.
     pub fn timed(mut self) -> Self {
@@ -161,6 +176,7 @@ impl<V: Vm, S> Debug for Block<'_, V, S> {
             .field("on_undeclared", &self.on_undeclared)
             .field("predicted", &self.hints.predicted.len())
             .field("has_tree", &self.hints.tree.is_some())
+            .field("is_analysed", &self.analysis.is_some())
             .field("is_timed", &self.is_timed)
             .finish_non_exhaustive()
     }

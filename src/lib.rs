@@ -56,7 +56,7 @@ pub use cancel::CancelToken;
 pub use error::{AccessKind, BoxError, ExecuteError, ExecuteErrorKind, Undeclared};
 pub use execute::{Executor, Recording, SerialExecutor};
 pub use outcome::{Outcome, Reason, Statistics, TxOutcome};
-pub use parallel::{ParallelExecutor, Runtime, RuntimeBuilder, Strategy};
+pub use parallel::{Analysis, ParallelExecutor, Runtime, RuntimeBuilder, Strategy};
 #[cfg(feature = "pipeline")]
 pub use pipeline::Pipeline;
 pub use rule::{LimitExceeded, OnFailure, OnUndeclared, Over, Rule, Verdict, WeightLimit};

@@ -1,5 +1,7 @@
 //! The tests of the core crate, in one binary.
 
+#[cfg(feature = "pipeline")]
+mod ahead;
 mod determinism;
 mod equivalence;
 mod faults;

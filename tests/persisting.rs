@@ -242,7 +242,7 @@ fn a_block_that_is_aborted_says_so() {
     let mut block = put(1);
     block.fate = Fate::Endless;
     let ticket = pipeline.submit(block).expect("it is open");
-    while pipeline.stages().snapshot().stages[3].running == 0 {
+    while pipeline.stages().snapshot().stages[4].running == 0 {
         std::thread::yield_now();
     }
     pipeline.abort().expect("there is nothing to write");

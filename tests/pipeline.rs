@@ -6,10 +6,10 @@ use std::{
 };
 
 use pleach::{
-    Block, CancelToken, ExecuteError, Executor, MemoryState, MemoryStore, ParallelExecutor,
-    Runtime, SerialExecutor, State, VersionedState,
+    Analysis, Block, CancelToken, ExecuteError, Executor, MemoryState, MemoryStore,
+    ParallelExecutor, Runtime, SerialExecutor, State, VersionedState,
     pipeline::{
-        Executed, Failed, Node, Pipeline, named_keys,
+        Executed, Failed, Node, Pipeline,
         seda_stages::{EventError, EventErrorKind},
     },
     testkit::{Program, ProgramVm, strategies},
@@ -67,38 +67,43 @@ impl Node for Programs {
     type Key = u8;
     type Value = u64;
     type Input = Sent;
-    type Block = Sent;
+    type Block = (Sent, Option<Analysis<ProgramVm>>);
     type Id = u64;
     type Output = String;
     type Error = Wrong;
 
-    fn decode(&self, sent: Sent) -> Result<Sent, Wrong> {
+    fn decode(&self, sent: Sent) -> Result<Self::Block, Wrong> {
         Self::fails_at(&sent, Fate::Undecodable)?;
-        Ok(sent)
+        Ok((sent, None))
     }
 
-    fn check(&self, block: &mut Sent) -> Result<(), Wrong> {
+    fn check(&self, (block, _): &mut Self::Block) -> Result<(), Wrong> {
         assert!(block.fate != Fate::PanicsInCheck, "as it should");
         Self::fails_at(block, Fate::Invalid)
     }
 
-    fn parent(&self, block: &Sent) -> u64 {
+    fn parent(&self, (block, _): &Self::Block) -> u64 {
         block.parent
     }
 
-    fn id(&self, block: &Sent) -> u64 {
+    fn id(&self, (block, _): &Self::Block) -> u64 {
         block.id
     }
 
-    fn keys(&self, block: &Sent) -> Vec<u8> {
+    fn analyse(&self, (block, analysis): &mut Self::Block, executor: &ParallelExecutor) {
+        *analysis = Some(executor.analyse(&ProgramVm, &block.programs, &[]));
+    }
+
+    fn keys(&self, (_, analysis): &Self::Block) -> Vec<u8> {
         // Every other one of those that it may touch.
-        let named = named_keys(&ProgramVm, &block.programs);
+        let named = analysis.as_ref().map(Analysis::keys);
+        let named = named.expect("it was analysed");
         named.into_iter().chain((0..=255).step_by(2)).collect()
     }
 
     fn execute<S: State<u8, u64>>(
         &self,
-        block: &Sent,
+        (block, analysis): &mut Self::Block,
         state: &S,
         executor: &ParallelExecutor,
         cancel: &CancelToken,
@@ -108,8 +113,9 @@ impl Node for Programs {
         while block.fate == Fate::Endless && !cancel.is_cancelled() {
             std::thread::yield_now();
         }
-        let outcome =
-            executor.execute(Block::new(&ProgramVm, state, &block.programs).cancel(cancel))?;
+        let analysis = analysis.take().expect("it was analysed");
+        let programs = Block::new(&ProgramVm, state, &block.programs).analysed(analysis);
+        let outcome = executor.execute(programs.cancel(cancel))?;
         Ok((format!("{:?}", outcome.transactions), outcome.changes))
     }
 

@@ -47,6 +47,10 @@ fn check(
         let hinted = || block.to_pleach(&ProgramVm).predicted(predicted);
         assert_same(&expected, &executor.execute(hinted()))
             .map_err(|error| TestCaseError::fail(format!("{executor:?}: {error}")))?;
+        // What is found out before comes to the same, though one thread does it.
+        let analysis = executor.analyse(&ProgramVm, &block.transactions, predicted);
+        assert_same(&expected, &executor.execute(hinted().analysed(analysis)))
+            .map_err(|error| TestCaseError::fail(format!("{executor:?}, analysed: {error}")))?;
         match (&recording, executor.record(hinted())) {
             (Ok((_, expected)), Ok((_, found))) => prop_assert_eq!(expected, &found),
             (_, found) => prop_assert_eq!(found.is_ok(), expected.is_ok()),
@@ -313,4 +317,36 @@ fn forecasts_let_money_go_through_many_hands() {
         assert_eq!(found.statistics.serial, 0, "{:?}", found.statistics);
         assert_eq!(found.statistics.attempts, 201, "{:?}", found.statistics);
     }
+}
+
+/// An analysis of another block is not believed where that can be seen, and in any case harms nobody.
+#[test]
+fn an_analysis_of_another_block_is_no_more_than_that() {
+    let program = |key| Program::new([Step::Put(key, 7)]).declaring(Declared::Exactly);
+    let block: Vec<_> = (0..100).map(program).collect();
+    let others: Vec<_> = (100..200).map(program).collect();
+    let state = MemoryState::new();
+    let executor = executor(2, Strategy::Exact);
+    let run = |analysis| {
+        let block = Block::new(&ProgramVm, &state, &block).analysed(analysis);
+        executor.execute(block).expect("nothing fails")
+    };
+    assert_eq!(
+        run(executor.analyse(&ProgramVm, &block, &[])).changes.len(),
+        100
+    );
+    let longer = [&others[..], &block[..1]].concat();
+    assert_eq!(
+        run(executor.analyse(&ProgramVm, &longer, &[]))
+            .changes
+            .len(),
+        100
+    );
+    // Nobody has announced what these touch.
+    assert_eq!(
+        run(executor.analyse(&ProgramVm, &others, &[]))
+            .changes
+            .len(),
+        0
+    );
 }

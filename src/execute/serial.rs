@@ -103,6 +103,7 @@ impl<'a, V: Vm> Rest<'a, V> {
             on_commit,
             cancel,
             hints: _,
+            analysis: _,
             is_timed: _,
         } = block;
         let fold = Fold::new(transactions, rules, on_failure, on_commit, clock);

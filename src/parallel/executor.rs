@@ -45,6 +45,13 @@ pub enum Strategy {
     Optimistic,
 }
 
+/// A plan is for more transactions than that. Models have smaller blocks.
+pub(super) const FEW: usize = if cfg!(any(pleach_loom, pleach_shuttle)) {
+    0
+} else {
+    32
+};
+
 /// Executes the transactions of a block on several threads.
 ///
 /// The outcome is the serial executor's, byte for byte. What it takes from a [`Runtime`] is threads; making one is free.
@@ -139,14 +146,16 @@ impl ParallelExecutor {
         Ok((outcome, recorder.into_accesses()))
     }
 
+    pub(super) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    pub(super) fn chosen(&self) -> Strategy {
+        self.strategy
+    }
+
     /// How a block is executed.
-    fn way<V: Vm, S>(&self, block: &Block<'_, V, S>) -> Way<V> {
-        /// A plan is for more than that. Models have smaller blocks.
-        const FEW: usize = if cfg!(any(pleach_loom, pleach_shuttle)) {
-            0
-        } else {
-            32
-        };
+    fn way<V: Vm, S>(&self, block: &mut Block<'_, V, S>) -> Way<V> {
         /// A chain of so many is executed serially whoever asks for a plan. Shorter ones take no time, and are what tests have.
         const CHAIN: usize = 64;
         let workers = self.runtime.workers().get();
@@ -160,10 +169,14 @@ impl ParallelExecutor {
         };
         span!("plan");
         // If the VM panics here, it does so in the serial executor too, which knows what to say.
-        let plan = catch_unwind(AssertUnwindSafe(|| {
-            (!looks_like_chain(block.vm, block.transactions))
-                .then(|| Plan::new(&self.runtime, block.vm, block.transactions, predicted))
-        }));
+        let plan = match ahead(block, self.strategy) {
+            Some(plan) => Ok(Some(Some(plan))),
+            None => catch_unwind(AssertUnwindSafe(|| {
+                let (vm, transactions) = (block.vm, block.transactions);
+                (!looks_like_chain(vm, transactions))
+                    .then(|| Plan::new(&self.runtime, vm, transactions, predicted).map(Box::new))
+            })),
+        };
         let Ok(Some(plan)) = plan else {
             return Way::Serial;
         };
@@ -172,11 +185,11 @@ impl ParallelExecutor {
                 if strategy == Strategy::Auto || block.transactions.len() >= CHAIN {
                     Way::Serial
                 } else {
-                    Way::Planned(Box::new(plan))
+                    Way::Planned(plan)
                 }
             }
             (Some(plan), Strategy::Auto) if plan.is_chain() => Way::Trial,
-            (Some(plan), _) => Way::Planned(Box::new(plan)),
+            (Some(plan), _) => Way::Planned(plan),
             (None, Strategy::Auto) => Way::Trial,
             (None, _) => Way::Serial,
         }
@@ -184,7 +197,7 @@ impl ParallelExecutor {
 
     fn run<V: Vm, S: State<V::Key, V::Value>>(
         &self,
-        block: Block<'_, V, S>,
+        mut block: Block<'_, V, S>,
         mut recorder: Option<&mut Recorder<V::Key>>,
     ) -> Result<Outcome<V>, ExecuteError> {
         let clock = block.is_timed.then(Clock::new).map(Box::new);
@@ -193,7 +206,7 @@ impl ParallelExecutor {
             number = block.number,
             transactions = block.transactions.len()
         );
-        let way = self.way(&block);
+        let way = self.way(&mut block);
         let hints = Hints { ..block.hints };
         let (mut fold, rest, state) = Rest::of(block, clock);
         let mut conflicts = Vec::new();
@@ -268,6 +281,13 @@ impl ParallelExecutor {
             ..outcome
         })
     }
+}
+
+/// The plan that was made for the block before, if it is one for this strategy.
+fn ahead<V: Vm, S>(block: &mut Block<'_, V, S>, strategy: Strategy) -> Option<Box<Plan<V>>> {
+    let plan = block.analysis.take()?.into_plan()?;
+    let is_for_this = plan.transactions() == block.transactions.len();
+    (is_for_this && (strategy == Strategy::Auto || plan.is_all_exact())).then_some(plan)
 }
 
 /// How a block is executed.

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `runtime.rs` | threads that are kept from block to block |
 //! | `executor.rs` | the executor: chooses a way, and settles what comes of it in block order |
+//! | `analysis.rs` | what is found out before a block's turn comes |
 //! | `trial.rs` | whether a block is worth more than one thread |
 //! | `outlook.rs` | what is left of a block, and how much faster several workers would be at that |
 //! | `crew.rs` | the workers of one block |
@@ -15,6 +16,7 @@
 //! | `made.rs` | what the transaction at hand makes of one key |
 //! | `optimistic/` | runs transactions before it is certain what those before them leave |
 
+mod analysis;
 mod attempt;
 mod crew;
 mod executor;
@@ -28,5 +30,6 @@ mod settling;
 mod trial;
 mod view;
 
+pub use analysis::{Analysis, named_keys};
 pub use executor::{ParallelExecutor, Strategy};
 pub use runtime::{Runtime, RuntimeBuilder};

@@ -68,6 +68,26 @@ impl<V: Vm> Plan<V> {
         transactions: &[V::Transaction],
         predicted: Option<&[AccessSet<V::Key>]>,
     ) -> Option<Self> {
+        Self::with(runtime, true, vm, transactions, predicted)
+    }
+
+    /// The same plan, made by the caller alone: the others have something else to do.
+    pub(super) fn ahead(
+        runtime: &Runtime,
+        vm: &V,
+        transactions: &[V::Transaction],
+        predicted: Option<&[AccessSet<V::Key>]>,
+    ) -> Option<Self> {
+        Self::with(runtime, false, vm, transactions, predicted)
+    }
+
+    fn with(
+        runtime: &Runtime,
+        is_shared: bool,
+        vm: &V,
+        transactions: &[V::Transaction],
+        predicted: Option<&[AccessSet<V::Key>]>,
+    ) -> Option<Self> {
         let count = transactions.len();
         let workers = runtime.workers().get();
         let expects_plan = transactions.first().is_none_or(|first| {
@@ -85,7 +105,10 @@ impl<V: Vm> Plan<V> {
         };
         // The caller's part, and one for each helper, as far as parts can be told apart.
         let parts = u8::try_from(helpers + 1).unwrap_or(u8::MAX);
-        runtime.pool().rouse(helpers);
+        let helpers = if is_shared { helpers } else { 0 };
+        if is_shared {
+            runtime.pool().rouse(helpers);
+        }
         let hasher = Hasher::default();
         let is_hopeless = AtomicBool::new(false);
         let gather = |gathered: &mut Vec<(usize, Chunk<V>)>, number: usize| {
@@ -262,6 +285,11 @@ impl<V: Vm> Plan<V> {
     /// The keys that somebody may have written, each with its number and the last write to it, part by part.
     pub(super) fn written(&self, part: usize) -> impl Iterator<Item = (&V::Key, u32, Source)> {
         self.parts[part].written(&self.chunks)
+    }
+
+    /// Each key once, part by part.
+    pub(super) fn all_keys(&self) -> impl Iterator<Item = &V::Key> {
+        self.parts.iter().flat_map(|part| part.all(&self.chunks))
     }
 
     /// How many parts the keys are in.

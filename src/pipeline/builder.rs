@@ -25,6 +25,27 @@ use crate::{
 };
 
 /// A pipeline that is not built yet: [`Pipeline::builder`].
+///
+/// # Examples
+///
+/// For a node on a disk: the chain can go back 128 blocks, eight threads read ahead, and as many blocks are let in as are final in time.
+///
+/// ```
+/// use std::time::Duration;
+/// use pleach::pipeline::{Builder, Node, Pipeline, seda_stages::ResponseTarget};
+/// use pleach::{MemoryStore, ParallelExecutor, Runtime, VersionedState};
+///
+/// fn build<N: Node>(
+///     node: N,
+///     state: VersionedState<N::Key, N::Value, MemoryStore<N::Key, N::Value>>,
+///     latest: N::Id,
+/// ) -> Result<Pipeline<N, MemoryStore<N::Key, N::Value>>, Box<dyn std::error::Error>> {
+///     let executor = ParallelExecutor::new(&Runtime::builder().build()?);
+///     let builder = Pipeline::builder(node, state, latest, executor).kept(128).queue(32).readers(8);
+///     let target = ResponseTarget::p99(Duration::from_millis(200))?;
+///     Ok(builder.admission(target).build()?)
+/// }
+/// ```
 #[must_use = "it does nothing until it is built"]
 pub struct Builder<N: Node, S> {
     node: N,
@@ -141,6 +162,10 @@ where
             let node = Arc::clone(&node);
             from_fn(move |event| stages::check(&*node, event))
         };
+        let analyse = {
+            let (node, executor) = (Arc::clone(&node), self.executor.clone());
+            from_fn(move |event| Ok::<_, Infallible>(stages::analyse(&*node, &executor, event)))
+        };
         let readers = readers(self.readers)?;
         let fetching = match &readers {
             Some(_) => settings().own_threads().concurrency(FETCHED),
@@ -181,6 +206,7 @@ where
         let mut builder = seda_stages::Pipeline::builder()
             .stage("decode", settings(), decode)
             .stage("check", settings(), check)
+            .stage("analyse", settings(), analyse)
             .stage("prefetch", fetching, prefetch)
             .stage("execute", settings().in_order().irrevocable(), execute)
             .stage("persist", persisting, persist)

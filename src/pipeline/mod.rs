@@ -10,7 +10,7 @@
 //! | `error.rs` | [`Failed`]: why a block has no place in the chain |
 //!
 //! The stages are those of [`seda_stages`], which is a crate of its own: see there for queues, tickets, controllers and what
-//! is measured. `decode`, `check` and `prefetch` handle several blocks side by side, in any order. `execute` takes them in the
+//! is measured. `decode`, `check`, `analyse` and `prefetch` handle several blocks side by side, in any order. `execute` takes them in the
 //! order of submission, one at a time, each on what the one before has left in memory. `persist` writes all blocks together
 //! that have come meanwhile.
 
@@ -29,9 +29,10 @@ use seda_stages::{Refused, Summary, Ticket};
 
 use crate::{cancel::CancelToken, versioned::VersionedState};
 
+pub use crate::parallel::named_keys;
 pub use builder::Builder;
 pub use error::Failed;
-pub use node::{Executed, Node, named_keys};
+pub use node::{Executed, Node};
 pub use seda_stages;
 use storing::Storing;
 
@@ -128,7 +129,7 @@ type Stages<N> = seda_stages::Pipeline<EventOf<N>, Final<<N as Node>::Output>>;
 ///     }
 ///     fn execute<S: State<u8, u64>>(
 ///         &self,
-///         block: &Self::Block,
+///         block: &mut Self::Block,
 ///         state: &S,
 ///         executor: &ParallelExecutor,
 ///         cancel: &CancelToken,

@@ -1,16 +1,12 @@
 //! What the user of a pipeline brings.
 
-use std::{collections::HashSet, error::Error, fmt::Debug, hash::Hash};
-
-use foldhash::fast::RandomState;
-use pleach_dtt::AccessSet;
+use std::{error::Error, fmt::Debug, hash::Hash};
 
 use crate::{
     cancel::CancelToken,
     parallel::ParallelExecutor,
     state::{Changes, State},
     value::Value,
-    vm::Vm,
 };
 
 /// What a block comes to: what its submitter gets, and what it changed.
@@ -20,7 +16,7 @@ pub type Executed<N> = (
 );
 
 /// How the blocks of a node are decoded, checked and executed. The methods are called by several threads, each for another
-/// block.
+/// block. [`Pipeline`](super::Pipeline) has an example.
 pub trait Node: Send + Sync + 'static {
     /// The keys of the state.
     type Key: Ord + Hash + Clone + Debug + Send + Sync + 'static;
@@ -60,21 +56,30 @@ pub trait Node: Send + Sync + 'static {
     /// The name of the block.
     fn id(&self, block: &Self::Block) -> Self::Id;
 
+    /// Finds out what can be known before the blocks before have been executed, and keeps it in the block, for [`keys`](Self::keys) and
+    /// [`execute`](Self::execute). [`ParallelExecutor::analyse`] makes access sets and a plan where the VM announces what it touches.
+    /// Default: nothing.
+    fn analyse(&self, block: &mut Self::Block, executor: &ParallelExecutor) {
+        let _ = (block, executor);
+    }
+
     /// The keys that it will probably read: they are read from the store while blocks before it execute, if there are
-    /// [readers](super::Builder::readers). [`named_keys`] finds those that a [`Vm`] declares. Default: none.
+    /// [readers](super::Builder::readers). [`Analysis::keys`](crate::Analysis::keys) has those that a VM announces, and
+    /// [`named_keys`](super::named_keys) finds them without an analysis. Keys that cannot be read then are read when they are needed.
+    /// Default: none.
     fn keys(&self, block: &Self::Block) -> Vec<Self::Key> {
         let _ = block;
         Vec::new()
     }
 
-    /// Executes a block on the state that its parent has left.
+    /// Executes a block on the state that its parent has left. It may take out of it what was made for execution before.
     ///
     /// # Errors
     ///
     /// If it is not valid, or cannot be executed. The chain stays as it is then.
     fn execute<S: State<Self::Key, Self::Value>>(
         &self,
-        block: &Self::Block,
+        block: &mut Self::Block,
         state: &S,
         executor: &ParallelExecutor,
         cancel: &CancelToken,
@@ -92,16 +97,4 @@ pub trait Node: Send + Sync + 'static {
     fn reverted(&self, height: u64) {
         let _ = height;
     }
-}
-
-/// The keys that a VM says that transactions touch, each once.
-pub fn named_keys<V: Vm>(vm: &V, transactions: &[V::Transaction]) -> Vec<V::Key> {
-    let mut keys: HashSet<V::Key, RandomState> = HashSet::default();
-    let mut accesses = AccessSet::new();
-    for transaction in transactions {
-        accesses.clear();
-        vm.accesses(transaction, &mut accesses);
-        keys.extend(accesses.entries().iter().map(|(key, _)| key.clone()));
-    }
-    keys.into_iter().collect()
 }

@@ -42,6 +42,17 @@ pub(super) fn check<N: Node>(node: &N, mut event: Decoded<N>) -> Result<Decoded<
     Ok(event)
 }
 
+pub(super) fn analyse<N: Node>(
+    node: &N,
+    executor: &ParallelExecutor,
+    mut event: Decoded<N>,
+) -> Decoded<N> {
+    if let Event::Block(block) = &mut event {
+        node.analyse(block, executor);
+    }
+    event
+}
+
 /// A block, and what the store says of its keys.
 pub(super) struct Fetched<N: Node, S> {
     event: Decoded<N>,
@@ -113,7 +124,7 @@ impl<N: Node, S: Store<N::Key, N::Value> + Sync + 'static> Execute<N, S> {
 
     fn execute(
         &self,
-        block: &N::Block,
+        block: &mut N::Block,
         warmth: Option<&Prefetched<N::Key, N::Value, S>>,
     ) -> Result<Executed<N>, FailedOf<N>> {
         let snapshot = self.storing.state.latest();
@@ -143,7 +154,7 @@ impl<N: Node, S: Store<N::Key, N::Value> + Sync + 'static> Stage for Execute<N, 
     ) -> Result<Self::Out, Self::Error> {
         let mut names = self.names.lock();
         let Storing { node, state, .. } = &*self.storing;
-        let block = match event {
+        let mut block = match event {
             Event::Block(block) => block,
             Event::Revert(id) => {
                 let back = names.0.iter().rev().position(|name| *name == id);
@@ -161,8 +172,8 @@ impl<N: Node, S: Store<N::Key, N::Value> + Sync + 'static> Stage for Execute<N, 
             return Err(Failed::NotNext { parent, latest });
         }
         self.is_not_too_far()?;
-        let (output, changes) = self.execute(&block, warmth.as_ref())?;
         let id = node.id(&block);
+        let (output, changes) = self.execute(&mut block, warmth.as_ref())?;
         let height = state.commit(changes);
         names.0.push_back(id);
         if names.0.len() as u64 > self.storing.kept.saturating_add(1) {

@@ -34,6 +34,7 @@ mod check;
 mod constantinople;
 mod database;
 mod engine;
+mod expected;
 mod file;
 mod handler;
 mod journal;

@@ -6,7 +6,7 @@ use alloy_hardforks::EthereumHardforks;
 use alloy_primitives::B256;
 use pleach::{
     CancelToken, Changes, ParallelExecutor, State,
-    pipeline::{Executed, Node, named_keys},
+    pipeline::{Executed, Node},
 };
 
 use crate::{
@@ -27,7 +27,8 @@ pub struct ExecutedBlock {
     pub result: BlockResult,
 }
 
-/// The blocks of an Ethereum chain for a [`Pipeline`](pleach::Pipeline): senders are recovered while blocks before execute.
+/// The blocks of an Ethereum chain for a [`Pipeline`](pleach::Pipeline): senders are recovered while blocks before execute, and if
+/// there are readers, what their [keys](PreparedBlock::expected_keys) hold is read.
 ///
 /// It does not compare a block with its header, which takes longer than many a block: who has the output calls
 /// [`check`](crate::check) while the next block executes, and reverts what does not hold.
@@ -109,12 +110,12 @@ impl Node for EvmNode {
     }
 
     fn keys(&self, block: &Self::Block) -> Vec<Key> {
-        named_keys(block.vm(), block.steps())
+        block.expected_keys()
     }
 
     fn execute<S: State<Key, Value>>(
         &self,
-        block: &Self::Block,
+        block: &mut Self::Block,
         state: &S,
         executor: &ParallelExecutor,
         cancel: &CancelToken,

@@ -1,12 +1,13 @@
 //! The sample chain with blocks in flight.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
+use alloy_consensus::Transaction as _;
 use pleach::{
     CancelToken, ParallelExecutor, Pipeline, SerialExecutor, VersionedState,
     pipeline::{BlockTicket, Failed, Node},
 };
-use pleach_evm::{BlockError, BlockResult, Chain, EvmNode, EvmStore, sample};
+use pleach_evm::{BlockError, BlockResult, Chain, EvmNode, EvmStore, Key, Part, sample};
 
 use crate::harness::runtime;
 
@@ -68,6 +69,46 @@ fn a_chain_comes_to_the_same() {
             same(expected, &found);
         }
     }
+}
+
+/// Most of what plain payments read has been read before, and some of what calls do.
+#[test]
+fn blocks_name_keys_to_read_ahead() {
+    let chain = sample::chain();
+    let node = EvmNode::new(chain.spec.clone(), 0);
+    let store = EvmStore::new(chain.genesis.clone(), 0, &chain.spec);
+    let state = VersionedState::open(store).expect("there is no record");
+    let mut named = 0;
+    for block in chain.blocks.iter().take(20) {
+        let prepared = node.decode(block.clone()).expect("it is a block");
+        let keys = node.keys(&prepared);
+        let distinct: HashSet<_> = keys.iter().map(ToString::to_string).collect();
+        assert_eq!(distinct.len(), keys.len(), "each is there once");
+        let fetched = state
+            .prefetch(keys.iter().copied())
+            .expect("it can be read");
+        assert_eq!(fetched.len(), keys.len(), "nothing is in memory yet");
+        assert_eq!(block.transactions.len(), block.senders.len());
+        for (transaction, sender) in block.transactions.iter().zip(&block.senders) {
+            let parts = [Part::Nonce, Part::Balance, Part::Code];
+            let mut expected = parts.map(|part| Key::Account(*sender, part)).to_vec();
+            if let Some(to) = transaction.to() {
+                expected.extend([Part::Balance, Part::Code].map(|part| Key::Account(to, part)));
+            }
+            for item in transaction
+                .access_list()
+                .into_iter()
+                .flat_map(|list| list.iter())
+            {
+                expected.push(Key::Account(item.address, Part::Code));
+            }
+            named += expected.len();
+            for key in expected {
+                assert!(keys.contains(&key), "{key}");
+            }
+        }
+    }
+    assert!(named > 50, "{named}");
 }
 
 #[test]

@@ -38,7 +38,7 @@ impl Node for Names {
 
     fn execute<S: State<u8, u64>>(
         &self,
-        (_, id): &(u64, u64),
+        (_, id): &mut (u64, u64),
         state: &S,
         executor: &ParallelExecutor,
         cancel: &CancelToken,

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Instant};
 
 use parking_lot::Mutex;
 use pleach::{
-    Block, CancelToken, ExecuteError, Executor, ParallelExecutor, State,
-    pipeline::{Executed, Node, named_keys},
+    Analysis, Block, CancelToken, ExecuteError, Executor, ParallelExecutor, State,
+    pipeline::{Executed, Node},
 };
 
 use crate::{
@@ -27,6 +27,8 @@ pub(super) struct PaymentsBlock {
     parent: u64,
     id: u64,
     pub(super) payments: Vec<Payment>,
+    /// What they touch, and the plan that comes of it.
+    analysis: Option<Analysis<Native<Payments>>>,
 }
 
 /// Why a block is none.
@@ -92,6 +94,7 @@ impl Node for PaymentsNode {
             parent,
             id,
             payments: payments.collect(),
+            analysis: None,
         })
     }
 
@@ -111,18 +114,29 @@ impl Node for PaymentsNode {
     }
 
     fn keys(&self, block: &PaymentsBlock) -> Vec<Key> {
-        named_keys(&self.vm, &block.payments)
+        block
+            .analysis
+            .as_ref()
+            .map(Analysis::keys)
+            .unwrap_or_default()
+    }
+
+    fn analyse(&self, block: &mut PaymentsBlock, executor: &ParallelExecutor) {
+        block.analysis = Some(executor.analyse(&self.vm, &block.payments, &[]));
     }
 
     fn execute<S: State<Key, u64>>(
         &self,
-        block: &PaymentsBlock,
+        block: &mut PaymentsBlock,
         state: &S,
         executor: &ParallelExecutor,
         cancel: &CancelToken,
     ) -> Result<Executed<Self>, NodeError> {
-        let outcome =
-            executor.execute(Block::new(&self.vm, state, &block.payments).cancel(cancel))?;
+        let mut payments = Block::new(&self.vm, state, &block.payments).cancel(cancel);
+        if let Some(analysis) = block.analysis.take() {
+            payments = payments.analysed(analysis);
+        }
+        let outcome = executor.execute(payments)?;
         let made = outcome.transactions.iter();
         let made = made.filter(|outcome| matches!(outcome.output(), Some(Some(_))));
         Ok((made.count(), outcome.changes))

@@ -24,14 +24,14 @@ impl OneByOne {
     /// Executes a block, and says how many payments were made, and when it was final.
     pub(super) fn block(&self, bytes: Vec<u8>) -> Result<(usize, Instant), Failure> {
         let failed = |error| Failure::Block(Box::new(error));
-        let block = self.node.decode(bytes).map_err(failed)?;
+        let mut block = self.node.decode(bytes).map_err(failed)?;
         let payments = block.payments.par_iter().with_min_len(64);
         payments.for_each(|payment| check(payment, self.node.rounds));
         let (made, changes) = {
             let snapshot = self.state.latest();
             let executed =
                 self.node
-                    .execute(&block, &snapshot, &self.executor, &CancelToken::new());
+                    .execute(&mut block, &snapshot, &self.executor, &CancelToken::new());
             executed.map_err(failed)?
         };
         let height = self.state.commit(changes);

@@ -196,6 +196,14 @@ impl Part {
         matches!(self.free.get(number as usize), Some(true))
     }
 
+    /// Every key of the part.
+    pub(super) fn all<'a, V: Vm>(
+        &'a self,
+        chunks: &'a [Chunk<V>],
+    ) -> impl Iterator<Item = &'a V::Key> {
+        self.slots.iter().map(|slot| slot.key(chunks))
+    }
+
     /// Every key that somebody may have written, its number, and the last write.
     pub(super) fn written<'a, V: Vm>(
         &'a self,

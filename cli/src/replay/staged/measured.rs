@@ -69,7 +69,7 @@ impl Measured {
     }
 }
 
-/// Whether a stage does anything: states are in memory here, so nothing is read ahead.
+/// Whether a stage does anything: states are in memory here, so nothing is read ahead, and blocks do not announce what they touch.
 pub(super) fn has_work(stage: &str) -> bool {
-    stage != "prefetch"
+    !matches!(stage, "analyse" | "prefetch")
 }

@@ -80,15 +80,22 @@ impl Node for ReplayNode {
         block.place + 1
     }
 
+    fn keys(&self, block: &Ready) -> Vec<Key> {
+        match &block.block {
+            Prepared::OfChain(block) => self.0.keys(block),
+            Prepared::Alone(..) => Vec::new(),
+        }
+    }
+
     fn execute<S: State<Key, Value>>(
         &self,
-        block: &Ready,
+        block: &mut Ready,
         state: &S,
         executor: &ParallelExecutor,
         cancel: &CancelToken,
     ) -> Result<Executed<Self>, BlockError> {
         let begun = Instant::now();
-        match &block.block {
+        match &mut block.block {
             Prepared::OfChain(block) => {
                 let (executed, changes) = self.0.execute(block, state, executor, cancel)?;
                 let took = begun.elapsed();
