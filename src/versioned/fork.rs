@@ -24,6 +24,20 @@ use crate::{
 ///
 /// It is a [`State`]: the one after its last block. A read takes O(log changes of the fork) more than one of the
 /// [`Snapshot`] below.
+///
+/// # Examples
+///
+/// ```
+/// use pleach::testkit::histories::changes;
+/// use pleach::{MemoryState, MemoryStore, State, VersionedState};
+///
+/// let state = VersionedState::open(MemoryStore::new(MemoryState::<u8, u64>::new()))?;
+/// state.commit(changes(&[(7, Some(1))]));
+/// let (one, two) = (state.latest().fork(changes(&[(7, Some(2))])), state.latest().fork(changes(&[(7, None)])));
+/// assert_eq!((one.get(&7)?, two.get(&7)?), (Some(2), None));
+/// assert_eq!((one.height(), state.height()), (2, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Fork<K, V, S> {
     base: Snapshot<K, V, S>,
     /// What each block changed, the first one first.

@@ -189,6 +189,23 @@ where
     /// # Errors
     ///
     /// If there is no such block, or not any more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pleach::testkit::histories::changes;
+    /// use pleach::{MemoryState, MemoryStore, State, VersionedState};
+    ///
+    /// let state = VersionedState::open(MemoryStore::new(MemoryState::<u8, u64>::new()))?;
+    /// for height in 1..=3 {
+    ///     state.commit(changes(&[(7, Some(height))]));
+    /// }
+    /// let second = state.at(2)?;
+    /// state.revert(1)?;
+    /// assert_eq!(second.get(&7)?, Some(2));
+    /// assert_eq!(state.at(2).unwrap_err().to_string(), "there is no height 2 yet: the latest is 1");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn at(&self, height: u64) -> Result<Snapshot<K, V, S>, HeightError> {
         let stamp = self.shared.chain.lock().hold(height)?;
         Ok(Snapshot::new(Arc::clone(&self.shared), height, stamp))
@@ -213,6 +230,20 @@ where
     /// # Errors
     ///
     /// If there is no such block, or not any more.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pleach::testkit::histories::changes;
+    /// use pleach::{MemoryState, MemoryStore, State, VersionedState};
+    ///
+    /// let state = VersionedState::open(MemoryStore::new(MemoryState::<u8, u64>::new()))?;
+    /// state.commit(changes(&[(7, Some(1))]));
+    /// state.commit(changes(&[(7, Some(2))]));
+    /// state.revert(1)?;
+    /// assert_eq!((state.height(), state.latest().get(&7)?), (1, Some(1)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn revert(&self, height: u64) -> Result<(), HeightError> {
         let _writing = self.shared.writing.lock();
         self.shared.chain.lock().stamp(height)?;
@@ -226,6 +257,20 @@ where
     /// # Errors
     ///
     /// If the block that the fork began on is itself no longer part of the chain, or pruned.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pleach::testkit::histories::changes;
+    /// use pleach::{MemoryState, MemoryStore, State, VersionedState};
+    ///
+    /// let state = VersionedState::open(MemoryStore::new(MemoryState::<u8, u64>::new()))?;
+    /// state.commit(changes(&[(7, Some(1))]));
+    /// let other = state.at(0)?.fork(changes(&[(7, Some(10))])).fork(changes(&[(8, Some(20))]));
+    /// assert_eq!(state.adopt(&other)?, 2);
+    /// assert_eq!(state.latest().get(&7)?, Some(10));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn adopt(&self, fork: &Fork<K, V, S>) -> Result<u64, Orphaned> {
         let _writing = self.shared.writing.lock();
         let (height, stamp) = fork.begins();
@@ -256,6 +301,21 @@ where
     ///
     /// [`PruneError::Height`] if there is no such block yet; nothing if it was pruned before. [`PruneError::Store`] if the store cannot take
     /// them: then they stay where they are.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pleach::testkit::histories::changes;
+    /// use pleach::{MemoryState, MemoryStore, State, VersionedState};
+    ///
+    /// let state = VersionedState::open(MemoryStore::new(MemoryState::<u8, u64>::new()))?;
+    /// state.commit(changes(&[(7, Some(1))]));
+    /// state.commit(changes(&[(7, Some(2))]));
+    /// state.prune(1)?;
+    /// assert_eq!((state.first_height(), state.store().get(&7)?), (1, Some(1)));
+    /// assert!(state.at(0).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn prune(&self, height: u64) -> Result<(), PruneError<S::Error>> {
         let mut storing = self.shared.storing.lock();
         {

@@ -71,6 +71,21 @@ where
     /// # Errors
     ///
     /// If the store cannot say.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pleach::testkit::histories::changes;
+    /// use pleach::{MemoryState, MemoryStore, State, VersionedState};
+    ///
+    /// let state = VersionedState::open(MemoryStore::new(MemoryState::<u8, u64>::new()))?;
+    /// let prefetched = state.prefetch([7, 8])?;
+    /// assert_eq!(prefetched.len(), 2);
+    /// state.commit(changes(&[(7, Some(1))]));
+    /// let latest = state.latest();
+    /// assert_eq!(latest.with(&prefetched).get(&7)?, Some(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn prefetch(
         &self,
         keys: impl IntoIterator<Item = K>,

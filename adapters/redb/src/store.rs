@@ -45,6 +45,19 @@ struct Settled {
 }
 
 /// How a file is to be opened: [`RedbStore::options`].
+///
+/// # Examples
+///
+/// ```
+/// use pleach::VersionedState;
+/// use pleach_redb::{Integers, RedbStore};
+///
+/// let folder = tempfile::tempdir()?;
+/// let options = RedbStore::<u64, u64, Integers>::options().cache_bytes(64 << 20).checked();
+/// let store: RedbStore<u64, u64> = options.open(folder.path().join("accounts.redb"), Integers)?;
+/// assert_eq!(VersionedState::open(store)?.height(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Options {
     cache_bytes: Option<usize>,
