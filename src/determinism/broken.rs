@@ -68,7 +68,7 @@ fn who_is_right_is_not_blamed() {
 fn a_change_that_is_not_right_is_the_executors_fault() {
     let divergence = judged(&programs(), |block| {
         let (mut outcome, accesses) = right(block)?;
-        let changes = outcome.changes.iter().cloned();
+        let changes = outcome.changes.iter().copied();
         let spoilt =
             changes.map(|(key, value)| (key, value.map(|value| value + u64::from(key == 3))));
         outcome.changes = Changes::from_unsorted(spoilt.collect());
@@ -87,7 +87,10 @@ fn a_change_that_is_not_right_is_the_executors_fault() {
 }
 
 /// An executor that forgets the first transaction.
-fn forgetful(block: OnTrouble<'_>, is_recorded: bool) -> Result<Recorded<ProgramVm>, ExecuteError> {
+fn forgetful(
+    block: &OnTrouble<'_>,
+    is_recorded: bool,
+) -> Result<Recorded<ProgramVm>, ExecuteError> {
     let mut others = block.transactions.to_vec();
     others[0].steps.clear();
     let (outcome, accesses) =
@@ -98,7 +101,7 @@ fn forgetful(block: OnTrouble<'_>, is_recorded: bool) -> Result<Recorded<Program
 #[test]
 fn an_outcome_that_is_not_right_is_the_executors_fault_and_names_a_key() {
     for is_recorded in [true, false] {
-        let divergence = judged(&programs(), |block| forgetful(block, is_recorded));
+        let divergence = judged(&programs(), |block| forgetful(&block, is_recorded));
         let divergence = divergence.expect_err("it is wrong");
         assert_eq!(divergence.blame, Blame::Executor);
         let text = divergence.to_string();

@@ -322,6 +322,9 @@ fn different_change<V: Vm>(
     })
 }
 
+/// What a key was left with: one value, or none if it was not changed.
+type Values<'a, V> = Vec<&'a Option<<V as Vm>::Value>>;
+
 /// All keys that were left with other values, and both.
 fn different_values<'a, V: Vm>(
     expected: &'a Outcome<V>,
@@ -331,9 +334,9 @@ fn different_values<'a, V: Vm>(
         return Vec::new();
     }
     // An executor that is wrong may give a key twice.
-    let mut values: BTreeMap<&V::Key, [Vec<&Option<V::Value>>; 2]> = BTreeMap::new();
+    let mut values: BTreeMap<&V::Key, [Values<'a, V>; 2]> = BTreeMap::new();
     for (side, outcome) in [expected, found].into_iter().enumerate() {
-        for (key, value) in outcome.changes.iter() {
+        for (key, value) in &outcome.changes {
             values.entry(key).or_default()[side].push(value);
         }
     }

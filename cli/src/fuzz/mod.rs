@@ -5,8 +5,11 @@
 //! | `subject.rs` | what is fuzzed: blocks of programs, and Ethereum blocks |
 //! | `case.rs` | one block under one schedule, as a file, and made small |
 //! | `watch.rs` | notices that nothing goes on any more, and says which case it was |
+//! | `stacks.rs` | what all threads are doing then |
 
 mod case;
+#[cfg(target_os = "linux")]
+mod stacks;
 mod subject;
 mod watch;
 
@@ -92,7 +95,7 @@ struct Result {
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     silence_panics();
-    let watch = Watch::new(&arguments.corpus, HANGS);
+    let watch = Watch::new(&arguments.corpus, arguments.json, HANGS);
     if let Some(path) = &arguments.replay {
         return replay(path, &watch, arguments.json);
     }
@@ -186,6 +189,8 @@ fn search(arguments: &Arguments, watch: &Watch) -> anyhow::Result<Result> {
         let block = Arc::new(Subject::from_seed(arguments.vm, seed));
         let workers = workers[(seed % workers.len() as u64) as usize];
         let plan = Subject::plan(workers, seed);
+        // Before the first of these, the block is executed serially.
+        watch.begins(&block, plan[0]);
         let mut begins = |schedule| {
             watch.begins(&block, schedule);
             let goes_on = !token.is_cancelled();

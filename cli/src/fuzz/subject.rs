@@ -43,6 +43,13 @@ impl Subject {
         }
     }
 
+    pub(crate) fn vm(&self) -> VmName {
+        match self {
+            Self::Programs(_) => VmName::Programs,
+            Self::Evm(_) => VmName::Evm,
+        }
+    }
+
     /// What comes to something else under one of the schedules than serially, if anything does. `begins` is told of each, and
     /// says whether to go on.
     pub(crate) fn under(

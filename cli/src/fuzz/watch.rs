@@ -1,7 +1,6 @@
 //! Notices that nothing goes on any more: the case becomes a file, with what the threads were doing.
 
 use std::{
-    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
     process,
@@ -10,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::Context;
 use pleach::determinism::Schedule;
 
 use super::{case::Case, command, subject::Subject};
@@ -21,6 +21,7 @@ pub(crate) struct Watch {
 
 struct Shared {
     corpus: PathBuf,
+    is_json: bool,
     limit: Duration,
     running: Mutex<Option<Running>>,
 }
@@ -30,9 +31,10 @@ type Running = (Arc<Subject>, Schedule, Instant);
 
 impl Watch {
     /// Watches from a thread of its own: what runs longer than the limit is taken for a hang.
-    pub(crate) fn new(corpus: &Path, limit: Duration) -> Self {
+    pub(crate) fn new(corpus: &Path, is_json: bool, limit: Duration) -> Self {
         let shared = Arc::new(Shared {
             corpus: corpus.to_owned(),
+            is_json,
             limit,
             running: Mutex::new(None),
         });
@@ -42,6 +44,8 @@ impl Watch {
         {
             let stuck = Arc::clone(&shared);
             pleach::schedules::on_hang(move |threads| {
+                use std::fmt::Write as _;
+
                 let mut text = String::new();
                 for thread in threads {
                     let state = if thread.is_asleep { "asleep" } else { "awake" };
@@ -103,18 +107,35 @@ impl Shared {
             schedule,
             block: Subject::clone(&block),
         };
-        println!("{} ({})", case.found, case.schedule);
-        match case.write(&self.corpus) {
-            Ok(path) => {
-                let beside = path.with_extension("stacks.txt");
-                if fs::write(&beside, stacks).is_ok() {
-                    println!("what the threads were doing: {}", beside.display());
-                }
-                println!("to see it again: {}", command(&path));
+        let (path, beside) = match self.write(&case, stacks) {
+            Ok(paths) => paths,
+            Err(error) => {
+                eprintln!("{} ({}); {error:#}\n{stacks}", case.found, case.schedule);
+                process::exit(1)
             }
-            Err(error) => println!("{error:#}\n{stacks}"),
+        };
+        if self.is_json {
+            println!(
+                "{}",
+                serde_json::json!({
+                    "vm": case.block.vm().name(), "divergence": case.found, "case": path.display().to_string(),
+                    "stacks": beside.display().to_string(), "replay": command(&path),
+                })
+            );
+        } else {
+            println!("{} ({})", case.found, case.schedule);
+            println!("what the threads were doing: {}", beside.display());
+            println!("to see it again: {}", command(&path));
         }
         process::exit(1)
+    }
+
+    fn write(&self, case: &Case, stacks: &str) -> anyhow::Result<(PathBuf, PathBuf)> {
+        let path = case.write(&self.corpus)?;
+        let beside = path.with_extension("stacks.txt");
+        fs::write(&beside, stacks)
+            .with_context(|| format!("{} cannot be written", beside.display()))?;
+        Ok((path, beside))
     }
 }
 
@@ -150,23 +171,13 @@ fn state(task: &Path) -> String {
     state.unwrap_or("?").to_owned()
 }
 
-/// What the system says of the threads of this process, where it says anything: their names, whether they sleep, and
-/// in what.
+/// The stacks of all threads.
+#[cfg(target_os = "linux")]
 fn threads() -> String {
-    let mut text = String::new();
-    let Ok(tasks) = fs::read_dir("/proc/self/task") else {
-        return "this system says nothing of threads\n".to_owned();
-    };
-    for task in tasks.flatten() {
-        let read = |name: &str| fs::read_to_string(task.path().join(name)).unwrap_or_default();
-        let _ = writeln!(
-            text,
-            "thread {} {}: state {}, in {}",
-            task.file_name().display(),
-            read("comm").trim(),
-            state(&task.path()),
-            read("wchan")
-        );
-    }
-    text
+    super::stacks::of_all_threads()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn threads() -> String {
+    "stacks of threads that the system schedules are shown on Linux only\n".to_owned()
 }

@@ -1,5 +1,9 @@
 //! `pleach fuzz` as a user runs it.
 
+// Only a build with bugs has divergences: `loom-tests/mutant.sh`, and a step of CI.
+#[cfg(mutant = "any")]
+mod bugs;
+
 use std::{fs, process::Command};
 
 use serde_json::Value;
