@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use pleach::{Pipeline, pipeline::seda_stages::ResponseTarget};
+use pleach::{
+    Pipeline,
+    pipeline::{Event, seda_stages::ResponseTarget},
+};
 
 use super::{
     Case, Chain, Failure, How, Overload, Watch,
@@ -14,7 +17,8 @@ use crate::stopwatch::{Run, median};
 /// In turns, so often: a pipeline executes the chain as fast as it goes, and is offered so many `times` as much for this long, with
 /// an admission controller that is given `target`: 99 in 100 blocks are to take no longer.
 ///
-/// Blocks that are refused are lost, and the next one that is accepted follows the last one that was. Nothing if it is not to go on.
+/// A block that is refused is offered again at the next moment, so that whoever offers them costs the pipeline's cores as little as
+/// somebody far away would: to copy each block anew took some per cent of them. Nothing if it is not to go on.
 ///
 /// # Errors
 ///
@@ -76,20 +80,28 @@ fn turn(
     let (ran, run) = Run::time(|| {
         let begin = Instant::now();
         let (mut arrivals, mut tickets, mut refused) = (Vec::new(), Vec::new(), 0);
+        let mut again = None;
         let moments = (0..).map(|turn| gap * turn);
         for at in moments.take_while(|at| *at < time) {
             let at = come(begin, Some(&at));
-            let Some(block) = blocks.next().filter(|_| watch.goes_on()) else {
+            if !watch.goes_on() {
+                return Ok(None);
+            }
+            let Some(mut block) = again.take().or_else(|| blocks.next().cloned()) else {
                 return Ok(None);
             };
-            let mut block = block.clone();
             put_place(&mut block, tickets.len() as u64 + 1);
             match pipeline.try_submit(block) {
                 Ok(ticket) => {
                     arrivals.push(at);
                     tickets.push(ticket);
                 }
-                Err(_) => refused += 1,
+                Err(back) => {
+                    refused += 1;
+                    if let Event::Block(block) = back.event {
+                        again = Some(block);
+                    }
+                }
             }
         }
         for ticket in tickets {
