@@ -218,13 +218,12 @@ impl<'a, S> Troubled<'a, S> {
 
     fn act(&self, trouble: Trouble) {
         match trouble {
+            // Where the system schedules, to give way again and again takes as long as others like.
+            Trouble::Stall(_) if self.delays.is_some() => thread::sleep(LONG),
             Trouble::Stall(_) => {
                 let mut looks = 0;
                 for _ in 0..LOOKS {
                     look_again(&mut looks);
-                }
-                if self.delays.is_some() {
-                    thread::sleep(LONG);
                 }
             }
             // ORDERING: Relaxed, as above.
