@@ -189,6 +189,52 @@ fn a_higher_limit_is_used() {
     });
 }
 
+/// A controller that allows less: who claims after that has a handler's place only if nobody else has one.
+#[test]
+fn a_lower_limit_holds() {
+    explore(3, || {
+        let board = Arc::new(Board::new(vec![lane(2, 2)], 9, None));
+        let has_ended = Arc::new(AtomicUsize::new(0));
+        for _ in 0..2 {
+            board.enter(Patience::None, |_| {}).expect("there is room");
+        }
+        let claim = board.try_claim(Crew::Shared).expect("there is one");
+        let other = thread::spawn({
+            let (board, has_ended) = (Arc::clone(&board), Arc::clone(&has_ended));
+            move || {
+                board.set_limits(0, 1, 1);
+                if let Some(claim) = board.try_claim(Crew::Shared) {
+                    assert_eq!(has_ended.load(Ordering::Relaxed), 1, "one at a time");
+                    let mut flow = flow(&claim, 1);
+                    assert_eq!(board.finish(claim, &mut flow), None);
+                }
+            }
+        });
+        has_ended.store(1, Ordering::Relaxed);
+        let mut flow = flow(&claim, 1);
+        assert_eq!(board.finish(claim, &mut flow), None);
+        other.join().expect("no thread panics");
+    });
+}
+
+/// A controller that lets more in calls those who wait for room, and one that lets fewer in keeps them out.
+#[test]
+fn a_window_is_heeded_and_a_wider_one_is_used() {
+    explore(3, || {
+        let board = Arc::new(Board::new(vec![lane(9, 1)], 9, None));
+        board.set_window(1);
+        board.enter(Patience::None, |_| {}).expect("there is room");
+        let waiting = thread::spawn({
+            let board = Arc::clone(&board);
+            move || board.enter(Patience::Endless, |_| {})
+        });
+        // Nobody works, so nothing else lets it in; after it there is none.
+        board.set_window(2);
+        assert_eq!(waiting.join().expect("no thread panics"), Ok(1));
+        assert_eq!(board.enter(Patience::None, |_| {}), Err(Refusal::Overload));
+    });
+}
+
 /// Workers of one stage and those of the pool wake each other.
 #[test]
 fn own_crews_work_with_the_pool() {
