@@ -101,11 +101,15 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn memory_that_is_there_is_seen() {
-        forget_peak_memory();
-        let before = peak_memory().expect("the system tells it");
-        drop(std::hint::black_box(vec![1_u8; 64 << 20]));
-        let after = peak_memory().expect("the system tells it");
-        assert!(after >= before + (32 << 20), "{before}, {after}");
+        let is_seen = || {
+            forget_peak_memory();
+            let before = peak_memory().expect("the system tells it");
+            drop(std::hint::black_box(vec![1_u8; 64 << 20]));
+            let after = peak_memory().expect("the system tells it");
+            after >= before + (32 << 20)
+        };
+        // Other tests of this process may give more back at the same moment.
+        assert!((0..100).any(|_| is_seen()));
     }
 
     #[test]
