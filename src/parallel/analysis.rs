@@ -117,7 +117,7 @@ impl ParallelExecutor {
 }
 
 /// The keys that a VM says that transactions touch, each once.
-pub fn named_keys<V: Vm>(vm: &V, transactions: &[V::Transaction]) -> Vec<V::Key> {
+fn named_keys<V: Vm>(vm: &V, transactions: &[V::Transaction]) -> Vec<V::Key> {
     let mut keys: HashSet<V::Key, RandomState> = HashSet::default();
     let mut accesses = AccessSet::new();
     for transaction in transactions {

@@ -30,6 +30,6 @@ mod settling;
 mod trial;
 mod view;
 
-pub use analysis::{Analysis, named_keys};
+pub use analysis::Analysis;
 pub use executor::{ParallelExecutor, Strategy};
 pub use runtime::{Runtime, RuntimeBuilder};

@@ -29,7 +29,6 @@ use seda_stages::{Refused, Summary, Ticket};
 
 use crate::{cancel::CancelToken, versioned::VersionedState};
 
-pub use crate::parallel::named_keys;
 pub use builder::Builder;
 pub use error::Failed;
 pub use node::{Executed, Node};

@@ -64,9 +64,8 @@ pub trait Node: Send + Sync + 'static {
     }
 
     /// The keys that it will probably read: they are read from the store while blocks before it execute, if there are
-    /// [readers](super::Builder::readers). [`Analysis::keys`](crate::Analysis::keys) has those that a VM announces, and
-    /// [`named_keys`](super::named_keys) finds them without an analysis. Keys that cannot be read then are read when they are needed.
-    /// Default: none.
+    /// [readers](super::Builder::readers). [`Analysis::keys`](crate::Analysis::keys) has those that a VM announces. Keys that
+    /// cannot be read then are read when they are needed. Default: none.
     fn keys(&self, block: &Self::Block) -> Vec<Self::Key> {
         let _ = block;
         Vec::new()
