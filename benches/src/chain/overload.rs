@@ -14,6 +14,10 @@ use super::{
 };
 use crate::stopwatch::{Run, median};
 
+/// So many blocks are let in from the beginning, one for each stage: a controller that begins with one has most stages idle for a time
+/// that is a few per cent of a turn, and would be nothing of a day.
+const STAGES: usize = 6;
+
 /// In turns, so often: a pipeline executes the chain as fast as it goes, and is offered so many `times` as much for this long, with
 /// an admission controller that is given `target`: 99 in 100 blocks are to take no longer.
 ///
@@ -73,7 +77,7 @@ fn turn(
         .queue(QUEUE)
         .readers(stand.readers())
         .workers(stand.case.workers)
-        .admission(ResponseTarget::p99(target)?)
+        .admission(ResponseTarget::p99(target)?.at_least(STAGES))
         .build()?;
     let gap = Duration::from_secs_f64(1.0 / offered);
     let mut blocks = stand.blocks.iter().cycle();
