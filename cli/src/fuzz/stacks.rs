@@ -39,11 +39,12 @@ fn answer() {
     ANSWER.store(count + 1, Ordering::Release);
 }
 
-/// The stacks of all threads but this one, with names. Takes up to a second for each that does not answer.
+/// The stacks of all threads but this one, with names. Takes up to a second for one that does not answer, after which nobody is asked.
 pub(super) fn of_all_threads() -> String {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // SAFETY: `answer` takes no lock, allocates nothing and does not panic: there is room for as many frames as it takes.
+        // SAFETY: `answer` allocates nothing and does not panic: there is room for as many frames as it takes. The only lock that walking a
+        // stack may take is the loader's, which its owner may take again, and others give back.
         let registered = unsafe { signal_hook_registry::register(libc::SIGUSR2, answer) };
         // Without it the signal would end the process.
         registered.expect("this signal can be handled");
@@ -71,6 +72,11 @@ pub(super) fn of_all_threads() -> String {
             }
             Err(error) => {
                 let _ = writeln!(text, "  {error}");
+                if error.kind() == io::ErrorKind::TimedOut {
+                    // It may do so while another one is asked.
+                    let _ = writeln!(text, "the others are not asked");
+                    break;
+                }
             }
         }
     }
@@ -95,7 +101,10 @@ fn asked(thread: libc::pid_t) -> io::Result<usize> {
             return Ok(answer - 1);
         }
         if begun.elapsed() > PATIENCE {
-            return Err(io::Error::other("it does not answer"));
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "it does not answer",
+            ));
         }
         thread::sleep(Duration::from_millis(1));
     }
