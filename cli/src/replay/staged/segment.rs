@@ -80,6 +80,8 @@ pub(super) struct Segment<'a> {
     /// Whether that is known as a whole.
     whole: bool,
     is_broken: bool,
+    /// Whether nobody wants the blocks any more: what is said of those after the first that was left out is of no use.
+    is_stopped: bool,
 }
 
 impl<'a> Segment<'a> {
@@ -107,6 +109,7 @@ impl<'a> Segment<'a> {
             state,
             whole,
             is_broken: false,
+            is_stopped: false,
         })
     }
 
@@ -152,17 +155,19 @@ impl<'a> Segment<'a> {
         let Some((about, ticket)) = self.inside.pop_front() else {
             return Ok(());
         };
-        let fate = match ticket.wait().map(Final::into_output) {
+        let end = ticket.wait().map(Final::into_output);
+        self.is_stopped |= end.as_ref().is_err_and(is_stopped);
+        if self.is_stopped {
+            return Ok(());
+        }
+        let fate = match end {
             Ok(Some(Ok(done))) => Fate::Executed(self.check(done)),
             Ok(Some(Err(error))) => Fate::Failed(error),
             Ok(None) => Fate::NotRun,
-            Err(error) => match why(&error) {
-                Some(fate) => {
-                    self.is_broken = true;
-                    fate
-                }
-                None => return Ok(()),
-            },
+            Err(error) => {
+                self.is_broken = true;
+                why(&error)
+            }
         };
         self.board.step();
         Ok(sink(Ok(about.with(fate)))?)
@@ -185,14 +190,22 @@ impl<'a> Segment<'a> {
     }
 }
 
-/// What became of a block that was not executed; `None` if it was cancelled.
-fn why(error: &EventError) -> Option<Fate> {
-    Some(match Failed::<u64, BlockError>::of(error) {
-        Some(Failed::Node(error)) if is_cancelled(error) => return None,
-        Some(Failed::Node(error)) => Fate::Failed(with_causes(error)),
+/// Whether a block was left out because nobody wants any more.
+fn is_stopped(error: &EventError) -> bool {
+    match Failed::<u64, BlockError>::of(error) {
+        Some(Failed::Aborted) => true,
+        Some(Failed::Node(error)) => is_cancelled(error),
+        Some(_) => false,
+        None => matches!(error.kind(), EventErrorKind::Cancelled),
+    }
+}
+
+/// What became of a block that was not executed.
+fn why(error: &EventError) -> Fate {
+    match Failed::<u64, BlockError>::of(error) {
         Some(Failed::NotNext { .. }) => Fate::NotRun,
+        Some(Failed::Node(error)) => Fate::Failed(with_causes(error)),
         Some(other) => Fate::Failed(with_causes(other)),
-        None if matches!(error.kind(), EventErrorKind::Cancelled) => return None,
         None => Fate::Failed(with_causes(error)),
-    })
+    }
 }
