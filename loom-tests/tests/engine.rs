@@ -190,6 +190,13 @@ fn optimistic_adds_that_another_asks_about() {
 }
 
 #[test]
+fn optimistic_who_has_looked_at_what_others_add_to_hears_of_it() {
+    // The last one makes it a key to which adds are held until they are committed, and the first one holds its own then.
+    let steps: &[&[Step]] = &[&[Step::Add(1, 5)], &[Step::Get(1)], &[Step::Add(1, 3)]];
+    explore_block(block(steps, Declared::Nothing), Strategy::Optimistic, 2);
+}
+
+#[test]
 fn optimistic_what_comes_between_two_questions() {
     let steps: &[&[Step]] = &[&[Step::Add(1, 5)], &[Step::Contains(1), Step::Contains(1)]];
     // One change between two questions takes no more.

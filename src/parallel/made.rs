@@ -102,6 +102,11 @@ impl<V: Value> Made<V> {
         self.is_unseen() && self.own.is_none()
     }
 
+    /// What it has added boldly, if that is all.
+    pub(super) fn bold(&self) -> Option<Delta<V::Amount>> {
+        self.own.filter(|_| self.is_unseen())
+    }
+
     /// Whether it was neither looked at nor put.
     pub(super) fn is_unseen(&self) -> bool {
         !self.put && !self.found.is_known()

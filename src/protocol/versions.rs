@@ -26,6 +26,13 @@ pub use terms::Terms;
 /// Beyond so many, versions and readers that are final are forgotten.
 const MANY: usize = 8;
 
+/// So many adds that follow one another are many.
+const MANY_ADDS: usize = if cfg!(any(pleach_loom, pleach_shuttle)) {
+    1
+} else {
+    4
+};
+
 /// What a transaction sees of a key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Found<V> {
@@ -174,6 +181,14 @@ impl<V: Value> Versions<V> {
             }
         }
         None
+    }
+
+    /// Whether many add to it that are not committed, and nobody is known to rely on what is there. Models do not mind who does.
+    #[must_use]
+    pub fn is_collecting(&self) -> bool {
+        let last = self.list[self.folded as usize..].iter().rev();
+        let adds = last.take(MANY_ADDS).filter(|version| version.adds);
+        (self.readers.is_empty() || cfg!(pleach_loom)) && adds.count() == MANY_ADDS
     }
 
     /// Where the version of `transaction` is, or would be.

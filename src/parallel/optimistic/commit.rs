@@ -7,7 +7,10 @@ use crate::{
     execute::{Fold, Recorder, Settled},
     mutant::mutant,
     parallel::outlook::{self, Outlook},
-    protocol::{lifecycle::Taken, versions::Reader},
+    protocol::{
+        lifecycle::Taken,
+        versions::{Change, Reader},
+    },
     state::State,
     sync::{Moment, Ordering},
     vm::Vm,
@@ -152,7 +155,16 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
             recorder.put(index, *touched);
         }
         let is_kept = is_admitted && self.fold.settle(index, transaction, attempt) == Settled::Keep;
-        if !is_kept {
+        if is_kept {
+            for (key, delta) in &kept.held {
+                let mut versions = shared.keys.at(*key).cell().lock();
+                let named = deceived.len();
+                versions.publish(number, Some(Change::Add(*delta)), deceived);
+                if mutant!("silent_held") {
+                    deceived.truncate(named);
+                }
+            }
+        } else {
             for key in &kept.written {
                 let mut versions = shared.keys.at(*key).cell().lock();
                 versions.publish(number, None, deceived);

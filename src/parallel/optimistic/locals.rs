@@ -21,6 +21,8 @@ pub(super) struct Local<'a, K, V: Value> {
     pub(super) is_known: bool,
     /// Whether it wanted to see the value, and so has to be told if that changes.
     pub(super) looks: bool,
+    /// Whether what it adds is held until it is committed.
+    pub(super) is_held: bool,
     /// What it did with it.
     pub(super) made: Made<V>,
 }
@@ -81,6 +83,7 @@ impl<'a, K: Ord + Sync, V: Value> Locals<'a, K, V> {
             is_new,
             is_known: false,
             looks: false,
+            is_held: false,
             made: Made::new(),
         });
         let count = self.touched.len();

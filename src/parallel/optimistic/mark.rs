@@ -3,6 +3,10 @@
 //! A key that all transactions ask about and none writes, and one to which all of them add, would be passed from core to core
 //! with its latch at each touch. So who only asks whether there is a value looks here first. And who adds to a number within no
 //! bounds does not look at all, but believes that it fits. Both are asked again at the commit, as all questions are.
+//!
+//! If many add to a key so and nobody looks at it, as to the account that all fees go to, their adds are not versions either: each
+//! transaction holds its own until it is committed, and whoever commits it adds that. Who looks at such a key after all waits until
+//! all before it are committed; who did so before it became such a key hears of each add, as of all changes.
 
 use super::Entry;
 use crate::{mutant::mutant, sync::Ordering, value::Value};
@@ -13,6 +17,8 @@ const LOADED: u32 = 1;
 const PRESENT: u32 = 2;
 /// Some transaction has a version of the key, or is expected to get one, or had one.
 const VERSIONED: u32 = 4;
+/// Many add to it, and nobody looked at it.
+const COLLECTING: u32 = 8;
 
 /// Sets bits, if they are not set yet: then nobody's cache line is taken away.
 fn set<K: Sync, V: Value>(entry: &Entry<K, V>, bits: u32) {
@@ -34,6 +40,18 @@ pub(super) fn versioned<K: Sync, V: Value>(entry: &Entry<K, V>) {
     if !mutant!("unmarked_version") {
         set(entry, VERSIONED);
     }
+}
+
+/// Says that adds to it are held until they are committed, if they are bold. Scans know the key.
+pub(super) fn collecting<K: Sync, V: Value>(entry: &Entry<K, V>) {
+    set(entry, COLLECTING);
+}
+
+/// Whether adds to it are held until they are committed. A hint: some transactions may not have seen it, and have versions.
+pub(super) fn is_collecting<K: Sync, V: Value>(entry: &Entry<K, V>) -> bool {
+    // ORDERING: Relaxed. What anybody does by it is right either way: who publishes an add names, under the key's latch, who has
+    // looked without waiting for it.
+    entry.mark().load(Ordering::Relaxed) & COLLECTING != 0
 }
 
 /// Whether there is a value, if it is still the parent state's, or none.

@@ -47,7 +47,7 @@ use crate::{
     },
     state::State,
     sync::{AtomicU32, AtomicU64, invariant},
-    value::Value,
+    value::{Delta, Value},
     vm::Vm,
 };
 use commit::Commit;
@@ -76,11 +76,15 @@ struct Kept<V: Vm> {
     attempted: Option<Attempted<V>>,
     /// The keys that have a version of the transaction, by number.
     written: SmallVec<[u32; 4]>,
+    /// What it adds to keys that many add to and nobody looks at: nobody sees that before it is committed.
+    held: SmallVec<[(u32, Delta<Amount<V>>); 1]>,
     /// The keys whose values it wanted to see.
     looked: SmallVec<[u32; 4]>,
     /// What it was told of keys whose values it did not see.
-    told: Vec<(u32, Terms<<V::Value as Value>::Amount>)>,
+    told: Vec<(u32, Terms<Amount<V>>)>,
 }
+
+type Amount<V> = <<V as Vm>::Value as Value>::Amount;
 
 impl<V: Vm> Default for Kept<V> {
     fn default() -> Self {
@@ -92,6 +96,7 @@ impl<V: Vm> Default for Kept<V> {
             touched: None,
             attempted: None,
             written: SmallVec::new(),
+            held: SmallVec::new(),
             looked: SmallVec::new(),
             told: Vec::new(),
         }

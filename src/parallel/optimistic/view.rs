@@ -85,6 +85,14 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
             transaction,
             attempt,
         } = self.reader;
+        if looks && mark::is_collecting(entry) {
+            // ORDERING: Acquire, so that what was added by those before is there.
+            let settled = self.shared.settled.load(Ordering::Acquire);
+            if settled < transaction {
+                let on = transaction - 1;
+                return Err(self.interrupt(Halt::Pending(on, Until::Settled)));
+            }
+        }
         // Nobody else has loaded it, most likely.
         let mut parent = if std::mem::take(&mut local.is_new) {
             Some(self.parent(key)?)

@@ -320,7 +320,8 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             if local.looks {
                 kept.looked.push(local.number);
             }
-            if local.made.is_written() {
+            let is_held = local.made.bold().is_some() && mark::is_collecting(local.entry);
+            if local.made.is_written() && !is_held {
                 mark::versioned(local.entry);
                 let mut versions = local.entry.cell().lock();
                 versions.guess(transaction, !local.made.put);
@@ -348,13 +349,21 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
     fn publish(&mut self, transaction: u32, kept: &mut Kept<V>, leaves_changes: bool) {
         let shared = self.shared;
         if leaves_changes {
+            self.hold();
             self.tell();
         }
         let before = std::mem::take(&mut kept.written);
         kept.looked.clear();
+        kept.held.clear();
         for local in self.locals.iter_mut() {
             if local.looks {
                 kept.looked.push(local.number);
+            }
+            let bold = local.made.bold().filter(|_| leaves_changes);
+            // A version that is there already takes its own place.
+            if let Some(delta) = bold.filter(|_| local.is_held && !before.contains(&local.number)) {
+                kept.held.push((local.number, delta));
+                continue;
             }
             let change = if leaves_changes {
                 local.made.change()
@@ -371,6 +380,9 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             versions.tidy(|| shared.settled.load(Ordering::Acquire));
             versions.publish(transaction, change, &mut self.deceived);
             kept.written.push(local.number);
+            if bold.is_some() && versions.is_collecting() {
+                mark::collecting(local.entry);
+            }
         }
         if !before.is_empty() {
             kept.written.sort_unstable();
@@ -396,6 +408,15 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
         });
         kept.told.extend(told);
         self.recall();
+    }
+
+    /// Decides which adds are held until they are committed.
+    fn hold(&mut self) {
+        for local in self.locals.iter_mut() {
+            local.is_held = local.made.bold().is_some() && mark::is_collecting(local.entry);
+            // Or it would not be such a key.
+            local.is_known |= local.is_held;
+        }
     }
 
     /// Tells scans of the keys that may get their first versions now.
