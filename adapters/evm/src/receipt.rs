@@ -1,9 +1,12 @@
 //! What an executed block gives: receipts, bloom filter, requests, changes.
 
-use alloy_consensus::{EthereumReceipt, ReceiptWithBloom, TxReceipt, TxType};
+use alloy_consensus::{EthereumReceipt, ReceiptWithBloom, TxType};
 use alloy_eips::{eip6110::DEPOSIT_REQUEST_TYPE, eip7685::Requests};
 use alloy_evm::eth::eip6110::accumulate_deposits_from_receipts;
-use alloy_primitives::Bloom;
+use alloy_primitives::{
+    B256, Bloom, keccak256,
+    map::{AddressMap, B256Map},
+};
 use pleach::{Changes, Statistics, TxOutcome};
 use rayon::prelude::*;
 
@@ -81,16 +84,15 @@ pub(crate) fn collect(
     } else {
         cumulative
     };
-    let receipts: Vec<Receipt> = plain
-        .into_par_iter()
-        .map(|receipt| {
-            let logs_bloom = receipt.bloom();
-            Receipt {
-                receipt,
-                logs_bloom,
-            }
-        })
-        .collect();
+    let logs: usize = plain.iter().map(|receipt| receipt.logs.len()).sum();
+    let receipts: Vec<Receipt> = if logs < MANY_LOGS {
+        let mut blooms = Blooms::default();
+        let plain = plain.into_iter();
+        plain.map(|receipt| blooms.with(receipt)).collect()
+    } else {
+        let plain = plain.into_par_iter();
+        plain.map_init(Blooms::default, Blooms::with).collect()
+    };
     let mut logs_bloom = Bloom::ZERO;
     for receipt in &receipts {
         logs_bloom |= receipt.logs_bloom;
@@ -121,11 +123,72 @@ pub(crate) fn collect(
     })
 }
 
+/// So many logs are worth waking other threads for: that takes some tens of microseconds.
+const MANY_LOGS: usize = 256;
+
+/// Makes bloom filters, and keeps what goes into them: most logs of a block are of a few contracts, and of a few kinds.
+#[derive(Default)]
+struct Blooms {
+    addresses: AddressMap<B256>,
+    topics: B256Map<B256>,
+}
+
+impl Blooms {
+    fn with(&mut self, receipt: EthereumReceipt) -> Receipt {
+        let mut logs_bloom = Bloom::ZERO;
+        for log in &receipt.logs {
+            let address = self.addresses.entry(log.address);
+            logs_bloom.m3_2048_hashed(address.or_insert_with_key(|word| keccak256(word)));
+            for topic in log.topics() {
+                let topic = self.topics.entry(*topic);
+                logs_bloom.m3_2048_hashed(topic.or_insert_with_key(|word| keccak256(word)));
+            }
+        }
+        Receipt {
+            receipt,
+            logs_bloom,
+        }
+    }
+}
+
 fn receipt(tx_type: TxType, execution: Execution, cumulative_gas_used: u64) -> EthereumReceipt {
     EthereumReceipt {
         tx_type,
         success: execution.success,
         cumulative_gas_used,
         logs: execution.logs,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_consensus::TxReceipt;
+    use alloy_primitives::{Address, Bytes, Log};
+
+    use super::*;
+
+    #[test]
+    fn blooms_are_those_of_the_logs() {
+        let log = |address: u8, topics: &[u8]| {
+            let topics = topics.iter().map(|topic| B256::repeat_byte(*topic));
+            let address = Address::repeat_byte(address);
+            Log::new(address, topics.collect(), Bytes::new())
+                .expect("there are four topics at most")
+        };
+        let logs = [
+            vec![log(1, &[1, 2]), log(2, &[]), log(1, &[2, 3, 1])],
+            vec![],
+            vec![log(2, &[2]), log(3, &[1, 4, 5, 6])],
+        ];
+        let mut blooms = Blooms::default();
+        for logs in logs {
+            let receipt = EthereumReceipt {
+                tx_type: TxType::Eip1559,
+                success: true,
+                cumulative_gas_used: 21_000,
+                logs,
+            };
+            assert_eq!(blooms.with(receipt.clone()).logs_bloom, receipt.bloom());
+        }
     }
 }
