@@ -129,8 +129,9 @@ impl<'a, V: Vm, S> Block<'a, V, S> {
     /// Says what the transactions will probably touch, in block order: as a recording of the block, or its proposer, has it.
     /// It takes the place of what the VM predicts, but not of what it knows exactly. Default: nothing.
     ///
-    /// Where that makes all access sets known, a [`ParallelExecutor`](crate::ParallelExecutor) plans the block by them; otherwise
-    /// they steer optimistic execution. They are never believed: if one is wrong, or there are too few or too many, that costs
+    /// Where the VM announces sets itself and that makes them all known, a [`ParallelExecutor`](crate::ParallelExecutor) plans the
+    /// block by them; otherwise they steer optimistic execution. Left to [choose](crate::Strategy::Auto), it does without them if to
+    /// look at them would take more than a twentieth of the work. They are never believed: if one is wrong, or there are too few or too many, that costs
     /// time, not the result.
     pub fn predicted(mut self, accesses: &'a [AccessSet<V::Key>]) -> Self {
         self.hints.predicted = accesses;

@@ -6,7 +6,7 @@ use super::{
     attempt::Input,
     optimistic,
     outlook::Outlook,
-    plan::{Plan, looks_like_chain},
+    plan::{Plan, announces_nothing, looks_like_chain},
     planned,
     runtime::Runtime,
     settling::End,
@@ -173,6 +173,10 @@ impl ParallelExecutor {
             Some(plan) => Ok(Some(Some(plan))),
             None => catch_unwind(AssertUnwindSafe(|| {
                 let (vm, transactions) = (block.vm, block.transactions);
+                if predicted.is_some() && announces_nothing(vm, transactions) {
+                    // What is hinted at is of use if optimism is: what a transaction takes decides that, which nobody knows yet.
+                    return Some(None);
+                }
                 (!looks_like_chain(vm, transactions))
                     .then(|| Plan::new(&self.runtime, vm, transactions, predicted).map(Box::new))
             })),
@@ -211,7 +215,7 @@ impl ParallelExecutor {
         let (mut fold, rest, state) = Rest::of(block, clock);
         let mut conflicts = Vec::new();
         let cancel = rest.cancel.clone();
-        let input = Input {
+        let mut input = Input {
             vm: rest.vm,
             state,
             transactions: fold.transactions,
@@ -250,6 +254,14 @@ impl ParallelExecutor {
                 let is_over = |keys| trial.is_over(keys);
                 rest.some(&mut fold, &mut overlay, &mut recorder, is_over)?;
                 outlook = trial.into_outlook();
+                let next = fold
+                    .next()
+                    .map_or(fold.transactions.len(), |(next, _)| next);
+                let hinted = input.hints.predicted.get(next..).unwrap_or_default();
+                let accesses = hinted.iter().map(|set| set.entries().len()).sum();
+                if outlook.as_ref().is_some_and(|it| !it.affords(accesses)) {
+                    input.hints.predicted = &[];
+                }
                 outlook.is_some()
             }
         };

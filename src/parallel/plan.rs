@@ -35,7 +35,7 @@ use crate::{
 };
 pub(super) use chunk::{CHUNK, Chunk, FEW, Planned, Source};
 use part::{Part, Share};
-pub(super) use sample::looks_like_chain;
+pub(super) use sample::{announces_nothing, looks_like_chain};
 
 /// Stands for no transaction.
 const NONE: u32 = u32::MAX;

@@ -16,6 +16,21 @@ pub(super) fn is_chain(depth: usize, transactions: usize) -> bool {
     depth * 4 > transactions * 3
 }
 
+/// Whether the VM says nothing of the first, the middle and the last transaction, so probably of none.
+pub(in crate::parallel) fn announces_nothing<V: Vm>(
+    vm: &V,
+    transactions: &[V::Transaction],
+) -> bool {
+    let mut set = AccessSet::new();
+    let count = transactions.len();
+    let some = [0, count / 2, count.saturating_sub(1)].into_iter();
+    let mut some = some.filter_map(|place| transactions.get(place));
+    some.all(|transaction| {
+        set.clear();
+        vm.accesses(transaction, &mut set) == Trust::Unknown
+    })
+}
+
 /// Whether transactions from all over the block would be a chain if they were a block, all sets being exact. Those between them can
 /// only add to what each waits for, so what is a chain in the sample is hardly anything else as a whole; but a chain in which each
 /// waits for the one right before it is not found.
