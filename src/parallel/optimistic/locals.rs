@@ -2,8 +2,11 @@
 
 use std::{collections::BTreeSet, ops::Bound};
 
-use super::Entry;
-use crate::{parallel::made::Made, value::Value};
+use super::{Entry, mark};
+use crate::{
+    parallel::made::Made,
+    value::{Delta, Value},
+};
 
 /// Up to so many are looked through one by one.
 const FEW: usize = 8;
@@ -21,10 +24,15 @@ pub(super) struct Local<'a, K, V: Value> {
     pub(super) is_known: bool,
     /// Whether it wanted to see the value, and so has to be told if that changes.
     pub(super) looks: bool,
-    /// Whether what it adds is held until it is committed.
-    pub(super) is_held: bool,
     /// What it did with it.
     pub(super) made: Made<V>,
+}
+
+impl<K: Sync, V: Value> Local<'_, K, V> {
+    /// What it adds, if nobody is to see that before it is committed.
+    pub(super) fn held(&self) -> Option<Delta<V::Amount>> {
+        self.made.bold().filter(|_| mark::is_collecting(self.entry))
+    }
 }
 
 /// The keys that the transaction at hand has touched.
@@ -83,7 +91,6 @@ impl<'a, K: Ord + Sync, V: Value> Locals<'a, K, V> {
             is_new,
             is_known: false,
             looks: false,
-            is_held: false,
             made: Made::new(),
         });
         let count = self.touched.len();

@@ -320,8 +320,7 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             if local.looks {
                 kept.looked.push(local.number);
             }
-            let is_held = local.made.bold().is_some() && mark::is_collecting(local.entry);
-            if local.made.is_written() && !is_held {
+            if local.made.is_written() && local.held().is_none() {
                 mark::versioned(local.entry);
                 let mut versions = local.entry.cell().lock();
                 versions.guess(transaction, !local.made.put);
@@ -349,7 +348,6 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
     fn publish(&mut self, transaction: u32, kept: &mut Kept<V>, leaves_changes: bool) {
         let shared = self.shared;
         if leaves_changes {
-            self.hold();
             self.tell();
         }
         let before = std::mem::take(&mut kept.written);
@@ -359,12 +357,13 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             if local.looks {
                 kept.looked.push(local.number);
             }
-            let bold = local.made.bold().filter(|_| leaves_changes);
+            let held = local.held().filter(|_| leaves_changes);
             // A version that is there already takes its own place.
-            if let Some(delta) = bold.filter(|_| local.is_held && !before.contains(&local.number)) {
+            if let Some(delta) = held.filter(|_| !before.contains(&local.number)) {
                 kept.held.push((local.number, delta));
                 continue;
             }
+            let is_bold = local.made.bold().is_some();
             let change = if leaves_changes {
                 local.made.change()
             } else {
@@ -380,7 +379,7 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             versions.tidy(|| shared.settled.load(Ordering::Acquire));
             versions.publish(transaction, change, &mut self.deceived);
             kept.written.push(local.number);
-            if bold.is_some() && versions.is_collecting() {
+            if is_bold && versions.is_collecting() {
                 mark::collecting(local.entry);
             }
         }
@@ -410,20 +409,12 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
         self.recall();
     }
 
-    /// Decides which adds are held until they are committed.
-    fn hold(&mut self) {
-        for local in self.locals.iter_mut() {
-            local.is_held = local.made.bold().is_some() && mark::is_collecting(local.entry);
-            // Or it would not be such a key.
-            local.is_known |= local.is_held;
-        }
-    }
-
     /// Tells scans of the keys that may get their first versions now.
     fn tell(&mut self) {
         let shared = self.shared;
         let written = self.locals.iter().filter(|local| local.made.is_written());
-        let first = written.filter(|local| !local.is_known);
+        // What is held is of keys that they know.
+        let first = written.filter(|local| !local.is_known && local.held().is_none());
         self.first.extend(first.map(|local| local.number));
         if !self.first.is_empty() {
             let key = |number| shared.keys.key(number);
