@@ -347,7 +347,12 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
             let runtime = runtime.map_err(Failure::Threads)?;
             let executor = ParallelExecutor::new(&runtime).strategy(schedule.strategy);
             Ok(self.ran(transactions, delays, schedule.trouble, |block| {
-                let block = told.tell(block);
+                let mut block = told.tell(block);
+                // As a pipeline does with every block.
+                if mix(schedule.seed).is_multiple_of(4) {
+                    let analysis = executor.analyse(block.vm, block.transactions, told.accesses());
+                    block = block.analysed(analysis);
+                }
                 if schedule.is_recorded {
                     executor.record(block).map(recorded::<V>)
                 } else {

@@ -76,6 +76,11 @@ impl<K: Ord + Hash + Clone + Debug> Told<K> {
         }
     }
 
+    /// What is said of each transaction, if anything is.
+    pub(super) fn accesses(&self) -> &[AccessSet<K>] {
+        &self.accesses
+    }
+
     /// Tells it.
     pub(super) fn tell<'a, V: Vm<Key = K>, S>(&'a self, block: Block<'a, V, S>) -> Block<'a, V, S> {
         let block = block.predicted(&self.accesses);

@@ -26,12 +26,11 @@ pub use terms::Terms;
 /// Beyond so many, versions and readers that are final are forgotten.
 const MANY: usize = 8;
 
+/// Whether schedules are explored: then it takes less to do what is worth it only in large blocks.
+const EXPLORED: bool = cfg!(any(feature = "schedules", pleach_loom, pleach_shuttle));
+
 /// So many adds that follow one another are many.
-const MANY_ADDS: usize = if cfg!(any(pleach_loom, pleach_shuttle)) {
-    1
-} else {
-    4
-};
+const MANY_ADDS: usize = if EXPLORED { 1 } else { 4 };
 
 /// What a transaction sees of a key.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -183,12 +182,12 @@ impl<V: Value> Versions<V> {
         None
     }
 
-    /// Whether many add to it that are not committed, and nobody is known to rely on what is there. Models do not mind who does.
+    /// Whether many add to it that are not committed, and nobody is known to rely on what is there.
     #[must_use]
     pub fn is_collecting(&self) -> bool {
         let last = self.list[self.folded as usize..].iter().rev();
         let adds = last.take(MANY_ADDS).filter(|version| version.adds);
-        (self.readers.is_empty() || cfg!(pleach_loom)) && adds.count() == MANY_ADDS
+        (self.readers.is_empty() || EXPLORED) && adds.count() == MANY_ADDS
     }
 
     /// Where the version of `transaction` is, or would be.
