@@ -197,6 +197,12 @@ fn optimistic_who_has_looked_at_what_others_add_to_hears_of_it() {
 }
 
 #[test]
+fn optimistic_a_scan_over_what_is_held() {
+    let steps: &[&[Step]] = &[&[Step::Add(1, 5)], &[Step::ScanAll], &[Step::Add(1, 3)]];
+    explore_block(block(steps, Declared::Nothing), Strategy::Optimistic, 1);
+}
+
+#[test]
 fn optimistic_what_comes_between_two_questions() {
     let steps: &[&[Step]] = &[&[Step::Add(1, 5)], &[Step::Contains(1), Step::Contains(1)]];
     // One change between two questions takes no more.

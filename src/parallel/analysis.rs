@@ -11,7 +11,7 @@ use pleach_dtt::AccessSet;
 
 use super::{
     executor::{FEW, ParallelExecutor, Strategy},
-    plan::{Plan, looks_like_chain},
+    plan::{Plan, announces_nothing, looks_like_chain},
 };
 use crate::vm::Vm;
 
@@ -92,6 +92,7 @@ impl ParallelExecutor {
                 Strategy::Serial | Strategy::Optimistic => None,
                 Strategy::Auto if runtime.workers().get() == 1 || transactions.len() < FEW => None,
                 _ if looks_like_chain(vm, transactions) => None,
+                Strategy::Auto if announces_nothing(vm, transactions) => None,
                 Strategy::Auto => Plan::ahead(runtime, vm, transactions, Some(predicted)),
                 Strategy::Exact => Plan::ahead(runtime, vm, transactions, None),
             }

@@ -31,8 +31,9 @@ use crate::{
 #[non_exhaustive]
 pub enum Strategy {
     /// The one that is expected to be the fastest for the block. By a plan where all access sets are known, exactly or by
-    /// prediction, unless they come to a chain. Otherwise serially at first, for some microseconds that are measured, and
-    /// optimistically from there on if that seems to pay; a chain of exact sets serially to the end.
+    /// prediction, unless they come to a chain, or the VM announces none and others have [said](Block::predicted) all. Otherwise
+    /// serially at first, for some microseconds that are measured, and optimistically from there on if that seems to pay; a chain of
+    /// exact sets serially to the end.
     #[default]
     Auto,
     /// One transaction after another.
@@ -56,8 +57,8 @@ pub(super) const FEW: usize = if cfg!(any(pleach_loom, pleach_shuttle)) {
 ///
 /// The outcome is the serial executor's, byte for byte. What it takes from a [`Runtime`] is threads; making one is free.
 ///
-/// Where all access sets are known and scan nothing, [exactly](pleach_dtt::Trust::Exact) or by prediction (the VM's, or
-/// [`Block::predicted`]), the block gets a plan, which is made on all threads: transactions are taken in block order, and run as
+/// Where all access sets are known and scan nothing, [exactly](pleach_dtt::Trust::Exact) or by prediction (the VM's, or where it
+/// announces sets, [`Block::predicted`]), the block gets a plan, which is made on all threads: transactions are taken in block order, and run as
 /// soon as those before them are done whose values they look at, so that branches which share nothing run side by side. Adds and
 /// checks wait for nobody: they are answered
 /// by what is probably so, from the parent state and [`Vm::forecast`], and asked again when the transaction is committed. Only if

@@ -104,7 +104,8 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         self.fold
     }
 
-    /// Commits the next transaction. Names those who have seen what a rule undid, and those who waited for it.
+    /// Commits the next transaction. Names those who have seen what a rule undid, or not seen what
+    /// was held until now, and those who waited for it.
     pub(super) fn step<S: State<V::Key, V::Value>>(
         &mut self,
         shared: &Shared<'_, V, S>,

@@ -5,8 +5,9 @@
 //! bounds does not look at all, but believes that it fits. Both are asked again at the commit, as all questions are.
 //!
 //! If many add to a key so and nobody looks at it, as to the account that all fees go to, their adds are not versions either: each
-//! transaction holds its own until it is committed, and whoever commits it adds that. Who looks at such a key after all waits until
-//! all before it are committed; who did so before it became such a key hears of each add, as of all changes.
+//! transaction holds its own until it is committed, and whoever commits it adds that. The first to look at such a key waits until
+//! all before it are committed, and from then on it is a key like any other. Who has looked and not waited hears of each add, as of
+//! all changes.
 
 use super::Entry;
 use crate::{mutant::mutant, sync::Ordering, value::Value};
@@ -17,15 +18,17 @@ const LOADED: u32 = 1;
 const PRESENT: u32 = 2;
 /// Some transaction has a version of the key, or is expected to get one, or had one.
 const VERSIONED: u32 = 4;
-/// Many add to it, and nobody looked at it.
+/// Many add to it.
 const COLLECTING: u32 = 8;
+/// Somebody looked at it since.
+const LOOKED: u32 = 16;
 
 /// Sets bits, if they are not set yet: then nobody's cache line is taken away.
 fn set<K: Sync, V: Value>(entry: &Entry<K, V>, bits: u32) {
     let mark = entry.mark();
     // ORDERING: Relaxed. If they are set already, it does not matter by whom. Models have enough to explore without that.
     if cfg!(pleach_loom) || mark.load(Ordering::Relaxed) & bits != bits {
-        // ORDERING: Release pairs with the Acquire of `known`: who sees a bit sees what was done before it was set.
+        // ORDERING: Release pairs with the Acquire of those who ask: who sees a bit sees what was done before it was set.
         mark.fetch_or(bits, Ordering::Release);
     }
 }
@@ -47,11 +50,17 @@ pub(super) fn collecting<K: Sync, V: Value>(entry: &Entry<K, V>) {
     set(entry, COLLECTING);
 }
 
-/// Whether adds to it are held until they are committed. A hint: some transactions may not have seen it, and have versions.
+/// Says that somebody looks at it: adds to it are versions from now on.
+pub(super) fn looked<K: Sync, V: Value>(entry: &Entry<K, V>) {
+    set(entry, LOOKED);
+}
+
+/// Whether adds to it are held until they are committed. A hint: what anybody does by it is right either way, as whoever publishes an
+/// add names, under the key's latch, who has looked without waiting for it.
 pub(super) fn is_collecting<K: Sync, V: Value>(entry: &Entry<K, V>) -> bool {
-    // ORDERING: Relaxed. What anybody does by it is right either way: who publishes an add names, under the key's latch, who has
-    // looked without waiting for it.
-    entry.mark().load(Ordering::Relaxed) & COLLECTING != 0
+    // ORDERING: Acquire: who holds an add tells no scans, because those have been told that said so first.
+    let mark = entry.mark().load(Ordering::Acquire);
+    mark & (COLLECTING | LOOKED) == COLLECTING
 }
 
 /// Whether there is a value, if it is still the parent state's, or none.

@@ -12,8 +12,8 @@
 //! | `collect.rs` | gathers what the block has changed |
 //!
 //! Each worker takes the next transaction of the block, or a lower one that has to run again. What it leaves is there for
-//! others at once, as versions of keys (`protocol/versions.rs`). Whoever has looked at something that turns out different is
-//! named by the change itself, so nothing is validated by looking again. Predictions of what transactions will write are
+//! others at once, as versions of keys (`protocol/versions.rs`), but for adds to what all add to (`mark.rs`). Whoever has looked
+//! at something that turns out different is named by the change itself, so nothing is validated by looking again. Predictions of what transactions will write are
 //! versions too, of which only their being there is known: who wants to see them waits.
 
 mod collect;

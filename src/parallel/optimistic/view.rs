@@ -86,6 +86,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
             attempt,
         } = self.reader;
         if looks && mark::is_collecting(entry) {
+            mark::looked(entry);
             // ORDERING: Acquire, so that what was added by those before is there.
             let settled = self.shared.settled.load(Ordering::Acquire);
             if settled < transaction {
@@ -187,6 +188,11 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
         question: Question<<V::Value as Value>::Amount>,
     ) -> Result<bool, Interrupt> {
         self.load(place, key, false)?;
+        let local = self.locals.get_mut(place);
+        if !local.made.put && !local.made.ask(question) && mark::is_collecting(local.entry) {
+            // What others hold may be all that is missing.
+            self.load(place, key, true)?;
+        }
         let local = self.locals.get_mut(place);
         // What it has put, or looks at, needs no asking again.
         let answer = if local.made.put || local.looks {

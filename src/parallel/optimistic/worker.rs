@@ -201,8 +201,21 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
         // Whoever commits that one may have it in hand still: until it is through, another attempt sees what this one saw.
         if !mutant!("retry_at_once") {
             look_again(&mut self.looks);
+            while self.is_in_hand(on, until) {
+                look_again(&mut self.looks);
+            }
         }
         self.begin(transaction, kept)
+    }
+
+    /// Whether a transaction that is to be waited for is being committed, and not through yet. It may still be refused.
+    fn is_in_hand(&self, on: u32, until: Until) -> bool {
+        let shared = self.shared;
+        // ORDERING: Relaxed. The next attempt looks again.
+        until == Until::Settled
+            && shared.settled.load(Ordering::Relaxed) <= on
+            && shared.lifecycle.is_over(on, until)
+            && !shared.ready.is_stopped()
     }
 
     fn begin(&self, transaction: u32, kept: &mut Kept<V>) -> Next {
@@ -358,12 +371,13 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
                 kept.looked.push(local.number);
             }
             let held = local.held().filter(|_| leaves_changes);
-            // A version that is there already takes its own place.
-            if let Some(delta) = held.filter(|_| !before.contains(&local.number)) {
+            // What is there already, foreseen for example, takes its own place.
+            let is_new = !before.contains(&local.number);
+            if let Some(delta) = held.filter(|_| is_new) {
                 kept.held.push((local.number, delta));
                 continue;
             }
-            let is_bold = local.made.bold().is_some();
+            let is_bold = is_new && local.made.bold().is_some();
             let change = if leaves_changes {
                 local.made.change()
             } else {
