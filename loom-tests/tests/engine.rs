@@ -193,7 +193,7 @@ fn optimistic_adds_that_another_asks_about() {
 fn optimistic_who_has_looked_at_what_others_add_to_hears_of_it() {
     // The last one makes it a key to which adds are held until they are committed, and the first one holds its own then.
     let steps: &[&[Step]] = &[&[Step::Add(1, 5)], &[Step::Get(1)], &[Step::Add(1, 3)]];
-    explore_block(block(steps, Declared::Nothing), Strategy::Optimistic, 2);
+    explore_block(block(steps, Declared::Nothing), Strategy::Optimistic, 1);
 }
 
 #[test]
