@@ -131,8 +131,8 @@ impl<'a, V: Vm, S> Block<'a, V, S> {
     ///
     /// Where the VM announces sets itself and that makes them all known, a [`ParallelExecutor`](crate::ParallelExecutor) plans the
     /// block by them; otherwise they steer optimistic execution. Left to [choose](crate::Strategy::Auto), it does without them if to
-    /// look at them would take more than a twentieth of the work. They are never believed: if one is wrong, or there are too few or too many, that costs
-    /// time, not the result.
+    /// look at them would take more than a twentieth of the work. They are never believed: if one is wrong, or there are too few or
+    /// too many, that costs time, not the result.
     pub fn predicted(mut self, accesses: &'a [AccessSet<V::Key>]) -> Self {
         self.hints.predicted = accesses;
         self

@@ -249,8 +249,7 @@ fn optimistic_three_in_a_row() {
         &[Step::Get(1), Step::PutRegister(2)],
         &[Step::Get(2)],
     ];
-    // With two it takes minutes.
-    explore_block(block(steps, Declared::Nothing), Strategy::Optimistic, 1);
+    explore_block(block(steps, Declared::Nothing), Strategy::Optimistic, 2);
 }
 
 #[test]

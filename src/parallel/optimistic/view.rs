@@ -85,7 +85,9 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
             transaction,
             attempt,
         } = self.reader;
-        if looks && mark::is_collecting(entry) {
+        // Nobody else has touched it, most likely: then there is nothing to wait for, and nobody has loaded it.
+        let is_new = std::mem::take(&mut local.is_new);
+        if looks && !is_new && mark::is_collecting(entry) {
             mark::looked(entry);
             // ORDERING: Acquire, so that what was added by those before is there.
             let settled = self.shared.settled.load(Ordering::Acquire);
@@ -94,8 +96,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
                 return Err(self.interrupt(Halt::Pending(on, Until::Settled)));
             }
         }
-        // Nobody else has loaded it, most likely.
-        let mut parent = if std::mem::take(&mut local.is_new) {
+        let mut parent = if is_new {
             Some(self.parent(key)?)
         } else {
             None

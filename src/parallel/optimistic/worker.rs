@@ -370,14 +370,15 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             if local.looks {
                 kept.looked.push(local.number);
             }
-            let held = local.held().filter(|_| leaves_changes);
             // What is there already, foreseen for example, takes its own place.
-            let is_new = !before.contains(&local.number);
-            if let Some(delta) = held.filter(|_| is_new) {
+            let is_bold = local.made.bold().is_some() && !before.contains(&local.number);
+            if is_bold
+                && leaves_changes
+                && let Some(delta) = local.held()
+            {
                 kept.held.push((local.number, delta));
                 continue;
             }
-            let is_bold = is_new && local.made.bold().is_some();
             let change = if leaves_changes {
                 local.made.change()
             } else {
