@@ -242,8 +242,9 @@ fn optimistic_one_that_fails() {
     explore_optimistic(&[&[Step::Put(1, 1), Step::Fail], &[Step::Get(1)]]);
 }
 
+/// Its name lets it begin among the first: it takes the longest, and the others run beside it.
 #[test]
-fn optimistic_three_in_a_row() {
+fn a_row_of_three_optimistic() {
     let steps: &[&[Step]] = &[
         &[Step::Put(1, 1)],
         &[Step::Get(1), Step::PutRegister(2)],
