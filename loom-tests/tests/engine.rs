@@ -268,6 +268,45 @@ fn optimistic_a_rule_takes_back_what_another_has_seen() {
 }
 
 #[test]
+fn optimistic_one_in_turn() {
+    let steps: &[&[Step]] = &[
+        &[Step::Put(1, 1)],
+        &[Step::Light, Step::Get(1), Step::PutRegister(1)],
+        &[Step::Get(1)],
+    ];
+    // Two by two with more preemptions than all of them.
+    for (steps, preemptions) in [(&steps[..2], 2), (&steps[1..], 2), (steps, 1)] {
+        let block = block(steps, Declared::Nothing);
+        explore_block(block, Strategy::Optimistic, preemptions);
+    }
+}
+
+#[test]
+fn optimistic_a_scan_over_what_is_left_in_turn() {
+    explore_block(
+        block(
+            &[&[Step::Light, Step::Put(1, 1)], &[Step::ScanAll]],
+            Declared::Nothing,
+        ),
+        Strategy::Optimistic,
+        2,
+    );
+}
+
+#[test]
+fn optimistic_who_knows_waits_for_one_in_turn() {
+    // That it will write is known, so the second one waits for it.
+    explore_block(
+        block(
+            &[&[Step::Light, Step::Add(1, 1)], &[Step::Get(1)]],
+            Declared::Guessed(0),
+        ),
+        Strategy::Optimistic,
+        2,
+    );
+}
+
+#[test]
 fn optimistic_a_failure_ends_the_block() {
     // Whether the second one has run by then makes no difference.
     let mut block = block(&[&[Step::Fail], &[Step::Put(1, 1)]], Declared::Nothing);

@@ -49,6 +49,29 @@ fn who_waits_is_woken_or_need_not_wait() {
 }
 
 #[test]
+fn who_waits_for_one_that_is_reserved_is_woken_by_its_commit() {
+    for until in [Until::Done, Until::Settled] {
+        loom::model(move || {
+            let all: Arc<Lifecycle<u32>> = Arc::new(Lifecycle::new(2));
+            all.reserve(0);
+            assert_eq!(all.begin(0), None);
+            all.begin(1).expect("it is ready");
+            let other = thread::spawn({
+                let all = Arc::clone(&all);
+                move || {
+                    assert_eq!(all.begin_reserved(0), Some(0));
+                    all.settle_reserved(0)
+                }
+            });
+            let waits = all.wait(1, 3, 0, until);
+            let woken = other.join().expect("no thread panics");
+            assert_eq!(woken, if waits { vec![1] } else { vec![] });
+            assert_eq!(all.begin(1), Some((2, 3)));
+        });
+    }
+}
+
+#[test]
 fn who_waits_for_the_commit_is_woken_by_it() {
     loom::model(|| {
         let all: Arc<Lifecycle<u32>> = Arc::new(Lifecycle::new(2));

@@ -81,7 +81,7 @@ pub(super) fn forecast<V: Vm>(
 }
 
 /// What a VM returned, or the panic instead.
-type Returned<V> = thread::Result<Result<<V as Vm>::Output, Stop<<V as Vm>::Error>>>;
+pub(super) type Returned<V> = thread::Result<Result<<V as Vm>::Output, Stop<<V as Vm>::Error>>>;
 
 impl<V: Vm, S> Input<'_, V, S> {
     pub(super) fn is_cancelled(&self) -> bool {

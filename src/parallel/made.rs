@@ -56,15 +56,23 @@ impl<V: Value> Made<V> {
         self.own.map(Change::Add)
     }
 
+    /// What it made of the key, of which it knew for certain what was there: `Known::No` if it did nothing.
+    pub(super) fn take_pending(&mut self) -> Known<V> {
+        if self.is_written() {
+            std::mem::replace(&mut self.pending, Known::No)
+        } else {
+            Known::No
+        }
+    }
+
     /// The answer to a question.
     #[inline]
     pub(super) fn ask(&self, question: Question<V::Amount>) -> bool {
         question.ask(self.value())
     }
 
-    /// The answer to a question that is to be asked again.
-    pub(super) fn tell(&mut self, question: Question<V::Amount>) -> bool {
-        let answer = self.ask(question);
+    /// Notes the answer to a question that is to be asked again.
+    pub(super) fn tell(&mut self, question: Question<V::Amount>, answer: bool) {
         let check = Check {
             own: self.own,
             question,
@@ -72,7 +80,6 @@ impl<V: Value> Made<V> {
         };
         let found = number(self.found.as_option());
         self.terms.get_or_insert_default().add(check, found);
-        answer
     }
 
     /// Says that there is a value or none, which is to be asked again.

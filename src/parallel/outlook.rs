@@ -13,6 +13,10 @@ const CLASSES: usize = 12;
 const EACH: f64 = 0.3e-6;
 const EACH_KEY: f64 = 0.2e-6;
 
+/// The same to run it in turn.
+const EACH_IN_TURN: f64 = 0.1e-6;
+const EACH_KEY_IN_TURN: f64 = 0.06e-6;
+
 /// What it costs to look at one access that somebody has noted, in seconds, and what part of the work that may be: without hints few
 /// attempts are in vain, and no hint saves more than one of a transaction's. Measured on Ethereum, roughly.
 const EACH_HINT: f64 = 0.1e-6;
@@ -63,10 +67,19 @@ impl Estimate {
     }
 }
 
+/// Whether a transaction is of one of so many classes, the lightest ones, or weighs nothing at all.
+pub(super) fn is_in_turn<V: Vm>(vm: &V, transaction: &V::Transaction, classes: usize) -> bool {
+    let weight = vm.weight(transaction);
+    weight == 0 || class_of(weight) < classes
+}
+
 /// The class of a transaction.
 pub(super) fn class<V: Vm>(vm: &V, transaction: &V::Transaction) -> usize {
-    let weight = vm.weight(transaction).max(1);
-    (weight.ilog2() as usize).min(CLASSES - 1)
+    class_of(vm.weight(transaction))
+}
+
+fn class_of(weight: u32) -> usize {
+    (weight.max(1).ilog2() as usize).min(CLASSES - 1)
 }
 
 impl Outlook {
@@ -135,7 +148,14 @@ impl Outlook {
 
     /// What is left, for so many workers. `None` if nothing is known of it.
     pub(super) fn coming(&self, workers: usize) -> Option<Estimate> {
-        self.estimate(workers, |class| class.left)
+        Some(self.best(workers, |class| class.left)?.0)
+    }
+
+    /// How many classes, the lightest ones, are better executed in turn by one of so many workers: when all before is committed. To execute
+    /// them beside others would cost more than it gains.
+    pub(super) fn in_turn(&self, workers: usize) -> usize {
+        self.best(workers, |class| class.left)
+            .map_or(0, |(_, in_turn)| in_turn)
     }
 
     /// Whether to look at so many accesses that somebody has noted of what is left costs next to nothing.
@@ -146,30 +166,44 @@ impl Outlook {
 
     /// What was done, for so many workers.
     pub(super) fn past(&self, workers: usize) -> Option<Estimate> {
-        self.estimate(workers, |class| class.done)
+        Some(self.best(workers, |class| class.done)?.0)
     }
 
-    fn estimate(&self, workers: usize, of: impl Fn(&Class) -> usize) -> Option<Estimate> {
+    /// What so many workers take for something at best, and what of it one of them executes in turn then.
+    fn best(&self, workers: usize, of: impl Fn(&Class) -> usize) -> Option<(Estimate, usize)> {
         let known = (0..CLASSES).filter_map(|class| Some((class, self.typical(class)?)));
         let known: Vec<_> = known.collect();
         let all: usize = self.classes.iter().map(&of).sum();
         let workers = workers.min(all).max(1) as f64;
-        let mut estimate = Estimate {
-            alone: 0.0,
-            together: 0.0,
-        };
+        let mut alone = [0.0; CLASSES];
+        let (mut beside, mut in_turn) = (alone, alone);
+        let mut cheap = 0;
         let counts = self.classes.iter().map(of).enumerate();
         for (class, count) in counts.filter(|(_, count)| *count > 0) {
             let nearest = known.iter().min_by_key(|(other, _)| other.abs_diff(class));
             let (other, (took, keys)) = nearest?;
             // Twice the weight is twice the work; but weights are guesses, so if only lighter ones have run, half of that.
             let guess = if class > *other { 0.5 } else { 1.0 };
-            let alone = took * guess * f64::from(1_u32 << class) / f64::from(1_u32 << *other);
+            let each = took * guess * f64::from(1_u32 << class) / f64::from(1_u32 << *other);
             let count = count as f64;
-            estimate.alone += count * alone;
-            estimate.together += count * (alone + EACH + EACH_KEY * keys) / workers * LOSS;
+            alone[class] = count * each;
+            beside[class] = count * (each + EACH + EACH_KEY * keys);
+            in_turn[class] = count * (each + EACH_IN_TURN + EACH_KEY_IN_TURN * keys);
+            // Of those that take longer one had better execute several at a time.
+            if each < EACH + EACH_KEY * keys {
+                cheap = cheap.max(class + 1);
+            }
         }
-        Some(estimate)
+        let together = |classes: usize| {
+            let in_turn: f64 = in_turn[..classes].iter().sum();
+            let beside: f64 = beside[classes..].iter().sum();
+            let shared = (in_turn + beside) / workers * LOSS;
+            shared.max(in_turn)
+        };
+        let lightest = (0..=cheap).map(|classes| (classes, together(classes)));
+        let (classes, together) = lightest.min_by(|(_, a), (_, b)| a.total_cmp(b))?;
+        let alone = alone.iter().sum();
+        Some((Estimate { alone, together }, classes))
     }
 }
 

@@ -303,7 +303,9 @@ where
     fn ask(&mut self, place: usize, question: Question<<V::Value as Value>::Amount>) -> bool {
         let local = &mut self.locals[place];
         if self.accesses[place].is_free() {
-            local.tell(question)
+            let answer = local.ask(question);
+            local.tell(question, answer);
+            answer
         } else {
             local.ask(question)
         }

@@ -6,6 +6,7 @@
 //! | running | the worker's | done; waiting; deceived, if something that it has seen turns out different |
 //! | deceived | the worker's | running, once more |
 //! | waiting | nobody's | ready, when the one that it waits for is done |
+//! | reserved | the one's who commits | running, once all before it are settled; from there settled at once |
 //! | done | nobody's | settled, in block order; recalled, if something that it has seen turns out different |
 //! | recalled | the one's who found out | ready |
 //! | settled | the one's who commits | recalled, if it was told something that is not so |
@@ -50,6 +51,7 @@ enum Phase {
     Done,
     Recalled,
     Settled,
+    Reserved,
 }
 
 /// What a slot's word says.
@@ -64,7 +66,7 @@ impl Word {
     }
 
     fn phase(self) -> Phase {
-        const PHASES: [Phase; 7] = [
+        const PHASES: [Phase; 8] = [
             Phase::Ready,
             Phase::Running,
             Phase::Deceived,
@@ -72,6 +74,7 @@ impl Word {
             Phase::Done,
             Phase::Recalled,
             Phase::Settled,
+            Phase::Reserved,
         ];
         PHASES[(self.0 & 7) as usize]
     }
@@ -204,6 +207,39 @@ impl<T: Default> Lifecycle<T> {
             slot.kept.with_mut(|kept| change(unsafe { &mut *kept }));
             slot.step(Phase::Running, Phase::Ready);
         }
+    }
+
+    /// Keeps a transaction that nobody has begun for who commits: nobody else can begin it.
+    pub fn reserve(&self, transaction: u32) {
+        self.slot(transaction).step(Phase::Ready, Phase::Reserved);
+    }
+
+    /// Whether a transaction is kept for who commits.
+    #[must_use]
+    pub fn is_reserved(&self, transaction: u32) -> bool {
+        // ORDERING: Relaxed. What is reserved stays so until all before it are settled, and who asks wants to see to that.
+        Word(self.slot(transaction).word.load(Ordering::Relaxed)).phase() == Phase::Reserved
+    }
+
+    /// Begins the only attempt at a transaction that is reserved, and gives what was prepared for it. `None` if it is not. All before it
+    /// are settled. One thread at a time commits.
+    pub fn begin_reserved(&self, transaction: u32) -> Option<T> {
+        let slot = self.slot(transaction);
+        slot.step(Phase::Reserved, Phase::Running)?;
+        // SAFETY: It was reserved, and this thread alone has made it running.
+        Some(unsafe { slot.take() })
+    }
+
+    /// Ends that attempt: what it has left is there for all, and the transaction is settled. Gives those who waited for it and are ready
+    /// now.
+    pub fn settle_reserved(&self, transaction: u32) -> Vec<u32> {
+        let next = |word: Word| Some(Word(word.to(Phase::Settled).0 & !Word::WAITED_FOR));
+        let before = self.slot(transaction).change(next);
+        let before = before.expect("there is always a next word");
+        if mutant!("settle_silently") {
+            return Vec::new();
+        }
+        self.wake(transaction, before, Until::Settled)
     }
 
     /// Begins an attempt: its number, and what the last one left. `None` if the transaction is not ready.

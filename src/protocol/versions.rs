@@ -9,6 +9,7 @@
 //! nobody ever waits for more than one.
 
 mod question;
+mod settled;
 mod terms;
 
 use smallvec::SmallVec;
@@ -392,80 +393,5 @@ impl<V: Value> Versions<V> {
             adds,
         };
         self.list.insert(at, version);
-    }
-
-    /// Makes the versions of transactions before `settled`, all of which are committed, part of the base.
-    pub fn settle(&mut self, settled: u32) {
-        let count = self.at(settled);
-        let first = self.folded as usize;
-        if first >= count {
-            return;
-        }
-        // What was added since the last put, on what was put.
-        let mut sum = None;
-        for version in &mut self.list[first..count] {
-            // It is what the transaction was committed with.
-            match version.change.take() {
-                Some(Change::Put(put)) => {
-                    self.base = Known::of(put);
-                    sum = None;
-                }
-                Some(Change::Add(delta)) => {
-                    let before = sum.or_else(|| number(self.base.as_option()));
-                    sum = before.and_then(|before| delta.apply(before)).or(sum);
-                }
-                None => continue,
-            }
-            self.is_changed = true;
-        }
-        if let Some(sum) = sum {
-            self.base = Known::of(V::from_amount(sum));
-        }
-        self.folded = self.folded.max(count as u32);
-        // What follows moves only now and then.
-        let folded = self.folded as usize;
-        if folded == self.list.len() || folded > MANY.max(self.list.len() / 2) {
-            self.list.drain(..folded);
-            self.folded = 0;
-        }
-    }
-
-    /// Forgets what nobody needs any more, before there is more than has its place here: `settled` tells how many transactions
-    /// are committed.
-    pub fn tidy(&mut self, settled: impl FnOnce() -> u32) {
-        let (versions, readers) = (self.list.len(), self.readers.len());
-        if versions < self.list.inline_size() && readers < self.readers.inline_size() {
-            return;
-        }
-        let settled = settled();
-        if versions > 0 {
-            self.settle(settled);
-        }
-        if readers > 0 {
-            let count = self
-                .readers
-                .partition_point(|reader| reader.transaction < settled);
-            // What follows moves only now and then.
-            if count > self.readers.len() / 2 {
-                self.readers.drain(..count);
-            }
-        }
-    }
-
-    /// Whether what `transaction` was told is so. All before it are committed.
-    pub fn holds(&mut self, transaction: u32, terms: &Terms<V::Amount>) -> bool {
-        self.settle(transaction);
-        let holds = self.base.is_known() && terms.hold(self.base.as_option());
-        if !holds {
-            self.conflicts = self.conflicts.saturating_add(1);
-        }
-        holds
-    }
-
-    /// What committed transactions made of it, if they did.
-    pub(crate) fn take_changed(&mut self, settled: u32) -> Option<Known<V>> {
-        self.settle(settled);
-        let is_changed = std::mem::take(&mut self.is_changed);
-        is_changed.then(|| std::mem::replace(&mut self.base, Known::No))
     }
 }

@@ -205,6 +205,7 @@ fn run(program: &Program, state: &mut State, wrote: &mut Vec<u8>) -> End {
             }
             Step::Fail => return End::Failed(failed),
             Step::Panic => panic!("a program panicked"),
+            Step::Light => {}
         }
         next = next.saturating_add(1);
     }

@@ -242,6 +242,7 @@ fn step(profile: &Profile) -> BoxedStrategy<Step> {
             profile.failures,
             (1_u64..6).prop_map(Step::FailIfMultiple).boxed(),
         ),
+        (1, Just(Step::Light).boxed()),
         (profile.failures, Just(Step::Fail).boxed()),
         (profile.panics, Just(Step::Panic).boxed()),
     ])

@@ -1,6 +1,6 @@
 //! Ethereum blocks: decoded, made ready for an executor, and executed.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use alloy_consensus::{Header, TxEnvelope};
 use alloy_eips::eip4895::{Withdrawal, Withdrawals};
@@ -189,7 +189,14 @@ impl<'a> PreparedBlock<'a> {
             .map(|(transaction, sender)| Transaction::signed(transaction, *sender));
         let begin = vm.has_begin().then(Transaction::begin);
         let end = vm.has_end().then(Transaction::end);
-        let steps = begin.into_iter().chain(signed).chain(end).collect();
+        let mut steps: Vec<_> = begin.into_iter().chain(signed).chain(end).collect();
+        let mut senders = HashSet::with_capacity(recovered.len());
+        let signed = steps.iter_mut().rev().filter(|step| step.is_signed());
+        for (step, sender) in signed.zip(recovered.iter().rev()) {
+            if senders.insert(sender) {
+                step.is_last_of_sender();
+            }
+        }
         Ok(Self {
             block,
             steps,

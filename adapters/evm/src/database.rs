@@ -296,7 +296,7 @@ impl Database for ViewDatabase<'_> {
 
     fn block_hash(&mut self, number: u64) -> Result<B256, ViewError> {
         match self.view.get(&Key::BlockHash(number))? {
-            Some(Value::Hash(hash)) => Ok(hash),
+            Some(Value::Hash(hash)) => Ok(hash.into()),
             _ => Ok(B256::ZERO),
         }
     }

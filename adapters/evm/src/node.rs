@@ -124,7 +124,7 @@ impl Node for EvmNode {
         let number = block.block().header.number;
         let hash = (
             Key::BlockHash(number),
-            Some(Value::Hash(block.block().hash)),
+            Some(Value::Hash(block.block().hash.into())),
         );
         let changes: Changes<_, _> = result.changes.iter().cloned().chain([hash]).collect();
         let block = Arc::clone(block);

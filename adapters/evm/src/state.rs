@@ -197,7 +197,7 @@ impl EvmState {
                     parts.push((*address, *part, value.as_ref()));
                 }
                 (Key::BlockHash(number), Some(Value::Hash(hash))) => {
-                    self.insert_block_hash(*number, *hash);
+                    self.insert_block_hash(*number, (*hash).into());
                 }
                 (Key::BlockHash(_), _) => {}
             }
@@ -278,7 +278,7 @@ impl State<Key, Value> for StateUnder<'_> {
             Key::BlockHash(number) => {
                 let hash = self.state.block_hashes.get(number);
                 let hash = hash.ok_or(StateError::MissingBlockHash(*number))?;
-                return Ok(Some(Value::Hash(*hash)));
+                return Ok(Some(Value::Hash((*hash).into())));
             }
         };
         let incarnation = || self.state.incarnations.get(address).copied().unwrap_or(0);

@@ -29,6 +29,8 @@ pub(crate) enum Kind {
 pub(crate) struct Signed {
     pub(crate) env: TxEnv,
     pub(crate) blob_gas: u64,
+    /// Whether its sender may have sent another one that comes later in the block.
+    pub(crate) is_followed: bool,
 }
 
 impl Transaction {
@@ -43,7 +45,18 @@ impl Transaction {
     pub fn signed(transaction: &TxEnvelope, sender: Address) -> Self {
         let env = TxEnv::from_recovered_tx(transaction, sender);
         let blob_gas = transaction.blob_gas_used().unwrap_or_default();
-        Self(Kind::Signed(Box::new(Signed { env, blob_gas })))
+        Self(Kind::Signed(Box::new(Signed {
+            env,
+            blob_gas,
+            is_followed: true,
+        })))
+    }
+
+    /// Says that its sender has sent no other one that comes later in the block.
+    pub(crate) fn is_last_of_sender(&mut self) {
+        if let Kind::Signed(signed) = &mut self.0 {
+            signed.is_followed = false;
+        }
     }
 
     /// What the protocol does after the last transaction of the block: requests, withdrawals, rewards.

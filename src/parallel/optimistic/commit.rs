@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Attempted, Kept, Shared, mark};
+use super::{Attempted, Kept, Shared, hands::Hands, mark};
 use crate::{
     execute::{Fold, Recorder, Settled},
     mutant::mutant,
     parallel::outlook::{self, Outlook},
-    protocol::{
-        lifecycle::Taken,
-        versions::{Change, Reader},
-    },
+    protocol::{lifecycle::Taken, versions::Change},
     state::State,
     sync::{Moment, Ordering},
     vm::Vm,
@@ -106,10 +103,10 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
 
     /// Commits the next transaction. Names those who have seen what a rule undid, or not seen what
     /// was held until now, and those who waited for it.
-    pub(super) fn step<S: State<V::Key, V::Value>>(
+    pub(super) fn step<'s, S: State<V::Key, V::Value>>(
         &mut self,
-        shared: &Shared<'_, V, S>,
-        deceived: &mut Vec<Reader>,
+        shared: &'s Shared<'s, V, S>,
+        hands: &mut Hands<'s, V>,
         woken: &mut Vec<u32>,
     ) -> Step<V> {
         if self.is_over {
@@ -122,6 +119,9 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         let Some(taken) = shared.lifecycle.take(number) else {
             if mutant!("end_when_seen") && self.fold.has_ended() {
                 return self.stop(shared);
+            }
+            if let Some(kept) = shared.lifecycle.begin_reserved(number) {
+                return self.in_turn(shared, hands, (number, kept), woken);
             }
             return Step::Wait;
         };
@@ -159,26 +159,69 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         if is_kept {
             for (key, delta) in &kept.held {
                 let mut versions = shared.keys.at(*key).cell().lock();
-                let named = deceived.len();
-                versions.publish(number, Some(Change::Add(*delta)), deceived);
+                let named = hands.deceived.len();
+                versions.publish(number, Some(Change::Add(*delta)), &mut hands.deceived);
                 if mutant!("silent_held") {
-                    deceived.truncate(named);
+                    hands.deceived.truncate(named);
                 }
             }
         } else {
             for key in &kept.written {
                 let mut versions = shared.keys.at(*key).cell().lock();
-                versions.publish(number, None, deceived);
+                versions.publish(number, None, &mut hands.deceived);
             }
         }
+        let keys = kept.told.len() + kept.looked.len();
+        self.settle(shared);
+        self.goes_on(shared, transaction, (kept.runs, kept.cost, keys))
+    }
+
+    /// Executes the next transaction, which nobody else does, and commits it.
+    fn in_turn<'s, S: State<V::Key, V::Value>>(
+        &mut self,
+        shared: &'s Shared<'s, V, S>,
+        hands: &mut Hands<'s, V>,
+        (number, kept): (u32, Kept<V>),
+        woken: &mut Vec<u32>,
+    ) -> Step<V> {
+        let index = number as usize;
+        let transaction = &self.fold.transactions[index];
+        let (attempted, touched, cost) = hands.execute_in_turn(shared, number);
+        let Attempted::Done(attempt) = attempted else {
+            return self.stop(shared);
+        };
+        self.fold.statistics.attempts += 1;
+        let leaves = attempt.is_ok();
+        let is_admitted = self.fold.admit(index, transaction);
+        if let (true, Some(recorder), Some(touched)) = (is_admitted, &mut self.recorder, touched) {
+            recorder.put(index, *touched);
+        }
+        let is_kept = is_admitted && self.fold.settle(index, transaction, attempt) == Settled::Keep;
+        hands.leave(shared, number, &kept.written, is_kept && leaves);
+        self.settle(shared);
+        woken.append(&mut shared.lifecycle.settle_reserved(number));
+        self.goes_on(shared, transaction, (1, cost, hands.locals.len()))
+    }
+
+    /// Says that one more is committed.
+    fn settle<S>(&mut self, shared: &Shared<'_, V, S>) {
         self.settled += 1;
         // ORDERING: Release: who sees the number sees the versions of those before it.
         shared.settled.store(self.settled, Ordering::Release);
-        self.attempts += kept.runs;
+    }
+
+    /// What comes after a transaction that is committed, of which so many attempts were made; one thread would have needed so long for it,
+    /// and it has so many keys.
+    fn goes_on<S>(
+        &mut self,
+        shared: &Shared<'_, V, S>,
+        transaction: &V::Transaction,
+        (attempts, cost, keys): (u32, u32, usize),
+    ) -> Step<V> {
+        self.attempts += attempts;
         if let Some((outlook, _)) = &mut self.watched {
             let class = outlook::class(shared.input.vm, transaction);
-            let keys = kept.told.len() + kept.looked.len();
-            outlook.ran(class, 1, f64::from(kept.cost) * 1e-9, keys);
+            outlook.ran(class, 1, f64::from(cost) * 1e-9, keys);
             outlook.done(class);
         }
         // The serial executor skips what is left without executing it.
@@ -209,6 +252,10 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         let workers = self.workers as usize;
         let (past, coming) = (outlook.past(workers), outlook.coming(workers));
         outlook.begin();
+        // ORDERING: Relaxed, a hint.
+        shared
+            .in_turn
+            .store(outlook.in_turn(workers), Ordering::Relaxed);
         // ORDERING: Relaxed. They are estimates.
         let costs = shared.costs.iter().map(|cost| cost.load(Ordering::Relaxed));
         let cost = costs.fold(0, u64::wrapping_add);

@@ -45,6 +45,12 @@ pub(super) fn versioned<K: Sync, V: Value>(entry: &Entry<K, V>) {
     }
 }
 
+/// Says that a transaction that is committed is about to leave something there: so there is a value that can be asked about, and it is not
+/// the parent state's.
+pub(super) fn left<K: Sync, V: Value>(entry: &Entry<K, V>) {
+    set(entry, LOADED | VERSIONED);
+}
+
 /// Says that adds to it are held until they are committed, if they are bold. Scans know the key.
 pub(super) fn collecting<K: Sync, V: Value>(entry: &Entry<K, V>) {
     set(entry, COLLECTING);

@@ -4,8 +4,10 @@
 //! | --- | --- |
 //! | `predict.rs` | notes what transactions will probably do, before they run |
 //! | `worker.rs` | runs transactions, and runs those again that were deceived |
+//! | `hands.rs` | what a worker executes transactions with, beside others or in turn |
 //! | `commit.rs` | settles transactions in block order |
-//! | `view.rs` | what a transaction sees |
+//! | `view.rs` | what a transaction sees that runs beside others |
+//! | `in_turn.rs` | what one sees that runs when all before it are committed |
 //! | `scan.rs` | range scans |
 //! | `locals.rs` | what the transaction at hand has touched so far |
 //! | `mark.rs` | what is known of a key without having its latch |
@@ -15,9 +17,14 @@
 //! others at once, as versions of keys (`protocol/versions.rs`), but for adds to what all add to (`mark.rs`). Whoever has looked
 //! at something that turns out different is named by the change itself, so nothing is validated by looking again. Predictions of what transactions will write are
 //! versions too, of which only their being there is known: who wants to see them waits.
+//!
+//! To execute a transaction beside others costs more than to execute it alone. Where a transaction is so cheap that this is most of it,
+//! nobody takes it: whoever commits executes it in turn, on what is certain, and what it leaves is final.
 
 mod collect;
 mod commit;
+mod hands;
+mod in_turn;
 mod locals;
 mod mark;
 mod predict;
@@ -46,7 +53,7 @@ use crate::{
         versions::{Terms, Versions},
     },
     state::State,
-    sync::{AtomicU32, AtomicU64, invariant},
+    sync::{AtomicU32, AtomicU64, AtomicUsize, invariant},
     value::{Delta, Value},
     vm::Vm,
 };
@@ -115,6 +122,8 @@ struct Shared<'a, V: Vm, S> {
     is_timed: bool,
     /// The first transaction that is executed here.
     first: u32,
+    /// How many classes of transactions are executed in turn, the lightest ones, as far as is known by now.
+    in_turn: AtomicUsize,
     /// How many transactions of the block are committed.
     settled: CachePadded<AtomicU32>,
     /// How many nanoseconds one thread alone would have needed for what each worker has executed, if that is measured.
@@ -161,6 +170,11 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
         ready: Ready::new(count),
         is_timed: outlook.is_some() || input.is_timed,
         first: first as u32,
+        in_turn: AtomicUsize::new(
+            outlook
+                .as_ref()
+                .map_or(0, |outlook| outlook.in_turn(workers)),
+        ),
         settled: CachePadded::new(AtomicU32::new(first as u32)),
         costs: (0..workers)
             .map(|_| CachePadded::new(AtomicU64::new(0)))

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::{Shared, mark};
 use crate::{
     mutant::mutant,
-    parallel::attempt::forecast,
+    parallel::{attempt::forecast, outlook},
     protocol::{keys::Spare, latch::Latch},
     sync::{AtomicU32, AtomicUsize, OnceLock, Ordering},
     vm::Vm,
@@ -159,6 +159,11 @@ impl<V: Vm, S> Shared<'_, V, S> {
                 kept.written.extend(written.drain(..));
                 kept.looked.extend(looked.drain(..));
             });
+        }
+        // ORDERING: Relaxed, a hint.
+        let classes = self.in_turn.load(Ordering::Relaxed);
+        if outlook::is_in_turn(input.vm, transaction, classes) {
+            self.lifecycle.reserve(number);
         }
         true
     }

@@ -52,7 +52,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
     }
 
     /// The place of `key`, if it may be touched so.
-    fn place(&mut self, kind: AccessKind, key: &V::Key) -> Result<usize, Interrupt> {
+    pub(super) fn place(&mut self, kind: AccessKind, key: &V::Key) -> Result<usize, Interrupt> {
         if self.shared.lifecycle.is_deceived(self.reader.transaction) {
             return Err(self.interrupt(Halt::Deceived));
         }
@@ -143,7 +143,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
     }
 
     /// What the parent state holds.
-    fn parent(&mut self, key: &V::Key) -> Result<Option<V::Value>, Interrupt> {
+    pub(super) fn parent(&mut self, key: &V::Key) -> Result<Option<V::Value>, Interrupt> {
         *self.state_reads += 1;
         self.shared.input.state.get(key).map_err(|error| {
             let trouble = Trouble::State(Box::new(error));
@@ -189,22 +189,22 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
         question: Question<<V::Value as Value>::Amount>,
     ) -> Result<bool, Interrupt> {
         self.load(place, key, false)?;
-        let local = self.locals.get_mut(place);
-        if !local.made.put && !local.made.ask(question) && mark::is_collecting(local.entry) {
+        let local = self.locals.get(place);
+        let mut answer = local.made.ask(question);
+        if !answer && !local.made.put && mark::is_collecting(local.entry) {
             // What others hold may be all that is missing.
             self.load(place, key, true)?;
+            answer = self.locals.get(place).made.ask(question);
         }
         let local = self.locals.get_mut(place);
         // What it has put, or looks at, needs no asking again.
-        let answer = if local.made.put || local.looks {
-            local.made.ask(question)
-        } else {
-            local.made.tell(question)
-        };
+        if !local.made.put && !local.looks {
+            local.made.tell(question, answer);
+        }
         Ok(answer)
     }
 
-    fn write(&mut self, key: &V::Key, value: Option<V::Value>) -> Result<(), Interrupt> {
+    pub(super) fn write(&mut self, key: &V::Key, value: Option<V::Value>) -> Result<(), Interrupt> {
         let place = self.place(AccessKind::Write, key)?;
         self.locals.get_mut(place).made.put(value);
         self.locals.note_written(place);

@@ -3,16 +3,15 @@
 use super::{
     Kept, Shared,
     commit::{Commit, Step},
-    locals::Locals,
+    hands::{Executed, Hands, Sight},
     mark,
     predict::Predicting,
-    view::{Halt, OptimisticView},
+    view::Halt,
 };
 use crate::{
     mutant::mutant,
-    parallel::attempt::{Attempted, Tools},
+    parallel::attempt::Attempted,
     protocol::{
-        keys::Spare,
         lifecycle::{Finished, Until},
         ready::{Job, Working},
         turn::Turn,
@@ -27,14 +26,8 @@ use crate::{
 pub(super) struct Worker<'a, 'b, 'r, V: Vm, S> {
     shared: &'a Shared<'a, V, S>,
     commit: &'a Turn<Commit<'b, 'r, V>>,
-    number: usize,
-    tools: Tools<V>,
-    locals: Locals<'a, V::Key, V::Value>,
-    spare: Spare,
+    hands: Hands<'a, V>,
     predicting: Predicting<V::Key>,
-    /// Keys that are about to have their first versions.
-    first: Vec<u32>,
-    deceived: Vec<Reader>,
     /// How often it had to look again at what somebody else had in hand, for the transaction at hand.
     looks: u32,
     /// What became ready by what this worker did.
@@ -43,15 +36,14 @@ pub(super) struct Worker<'a, 'b, 'r, V: Vm, S> {
     uncommitted: usize,
     /// Whether anything was done since, as far as this worker can tell.
     may_commit: bool,
-    spent: Spent,
 }
 
 /// How much is done before it is committed, if nobody has time for that: by keys that were touched, so that small
 /// transactions are committed several at a time.
 const MUCH: usize = if cfg!(pleach_loom) { 0 } else { 32 };
 
-/// How many nanoseconds a key costs more here than when one thread executes all. Measured on payments and on Ethereum, roughly.
-const EACH_KEY: u32 = 130;
+/// How many keys a transaction probably has that is executed in turn.
+const IN_TURN: usize = 4;
 
 /// So many transactions may be executed that are not committed: what is to be kept of them stays bounded, and so does the
 /// way through the versions of a key that all of them change.
@@ -74,19 +66,13 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
         Self {
             shared,
             commit,
-            number,
-            tools: Tools::new(shared.input),
-            locals: Locals::new(),
-            spare: Spare::default(),
+            hands: Hands::new(number, shared),
             predicting: Predicting::new(number),
-            first: Vec::new(),
-            deceived: Vec::new(),
             looks: 0,
             offers: Vec::new(),
             uncommitted: 0,
             // Others may have.
             may_commit: true,
-            spent: Spent::default(),
         }
     }
 
@@ -105,7 +91,7 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
                 working = still;
                 job
             } else {
-                return self.spent;
+                return self.hands.spent;
             };
             self.handle(&working, job);
         }
@@ -138,6 +124,9 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             return;
         }
         let Some((mut attempt, mut kept)) = shared.lifecycle.begin(transaction) else {
+            if shared.lifecycle.is_reserved(transaction) {
+                self.has_done(working, IN_TURN);
+            }
             return;
         };
         self.looks = 0;
@@ -185,7 +174,7 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
         (on, until): (u32, Until),
     ) -> Next {
         let lifecycle = &self.shared.lifecycle;
-        self.spent.waited += 1;
+        self.hands.spent.waited += 1;
         if mutant!("steal_while_waiting") {
             // Keeps it, and works at something else meanwhile: at what waits for this one, perhaps.
             while !lifecycle.is_over(on, until) && !self.shared.ready.is_stopped() {
@@ -236,37 +225,28 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
         kept: &mut Kept<V>,
     ) -> Next {
         let shared = self.shared;
-        let input = shared.input;
-        self.locals.clear();
         kept.runs += 1;
         kept.attempted = None;
-        let mut view = OptimisticView {
-            shared,
-            reader: Reader {
-                transaction,
-                attempt,
-            },
-            locals: &mut self.locals,
-            spare: &mut self.spare,
-            declared: shared.foresight.declared(transaction),
-            is_bold: !kept.was_wrong,
-            state_reads: &mut self.spent.state_reads,
-            halt: None,
+        let reader = Reader {
+            transaction,
+            attempt,
         };
-        let subject = &input.transactions[transaction as usize];
-        let begun = shared.is_timed.then(Moment::now);
-        let (returned, touched) = self.tools.execute(input.vm, subject, &mut view);
-        let halt = view.halt.take();
-        if let Some(begun) = begun {
-            let took = begun.elapsed();
-            self.spent.executing += took;
-            let nanos = u32::try_from(took.as_nanos()).unwrap_or(u32::MAX);
-            let cost = nanos.saturating_sub(EACH_KEY * self.locals.len() as u32);
+        let sight = if kept.was_wrong {
+            Sight::Careful
+        } else {
+            Sight::Bold
+        };
+        let Executed {
+            returned,
+            touched,
+            halt,
+            cost,
+        } = self.hands.execute(shared, reader, sight);
+        if let Some(cost) = cost {
             // Instead of what the last attempt took, which was in vain.
             let more = u64::from(cost).wrapping_sub(u64::from(kept.cost));
             kept.cost = cost;
-            // ORDERING: Relaxed. It is an estimate.
-            shared.costs[self.number].fetch_add(more, Ordering::Relaxed);
+            self.hands.count(shared, more);
         }
         kept.touched = touched;
         let trouble = match halt {
@@ -281,21 +261,17 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             Some(Halt::Trouble(trouble)) => Some(trouble),
             None => None,
         };
-        let attempted = Attempted::new(trouble, returned, input.on_undeclared);
+        let attempted = Attempted::new(trouble, returned, shared.input.on_undeclared);
         self.publish(transaction, kept, attempted.leaves_changes());
         kept.attempted = Some(attempted);
         match shared.lifecycle.finish(transaction, std::mem::take(kept)) {
             Finished::Done(woken) => {
                 self.offers.extend(woken);
-                self.may_commit = true;
-                self.uncommitted += 1 + self.locals.len();
-                if self.uncommitted > MUCH || shared.ready.is_wanted() {
-                    self.advance(working);
-                }
+                self.has_done(working, 1 + self.hands.locals.len());
                 Next::Left
             }
             Finished::Again(attempt, last) => {
-                self.spent.deceived += 1;
+                self.hands.spent.deceived += 1;
                 *kept = last;
                 self.mark(transaction, kept);
                 Next::Attempt(attempt)
@@ -303,10 +279,19 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
         }
     }
 
+    /// Notes that there is more to commit, of about so many keys, and does so if it is much.
+    fn has_done(&mut self, working: &Working, keys: usize) {
+        self.may_commit = true;
+        self.uncommitted += keys;
+        if self.uncommitted > MUCH || self.shared.ready.is_wanted() {
+            self.advance(working);
+        }
+    }
+
     /// Ends an attempt that is known to be deceived.
     fn again(&mut self, transaction: u32, kept: &mut Kept<V>) -> Next {
         self.guess(transaction, kept);
-        self.spent.deceived += 1;
+        self.hands.spent.deceived += 1;
         kept.was_wrong = true;
         match self
             .shared
@@ -329,7 +314,7 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
     /// Makes what a given up attempt has looked at and written so far known, so that others wait for it.
     fn guess(&mut self, transaction: u32, kept: &mut Kept<V>) {
         kept.looked.clear();
-        for local in self.locals.iter() {
+        for local in self.hands.locals.iter() {
             if local.looks {
                 kept.looked.push(local.number);
             }
@@ -361,12 +346,12 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
     fn publish(&mut self, transaction: u32, kept: &mut Kept<V>, leaves_changes: bool) {
         let shared = self.shared;
         if leaves_changes {
-            self.tell();
+            self.hands.tell(shared);
         }
         let before = std::mem::take(&mut kept.written);
         kept.looked.clear();
         kept.held.clear();
-        for local in self.locals.iter_mut() {
+        for local in self.hands.locals.iter_mut() {
             if local.looks {
                 kept.looked.push(local.number);
             }
@@ -392,7 +377,7 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             versions.known_to_scans();
             // ORDERING: Acquire, so that what is forgotten by this is there already.
             versions.tidy(|| shared.settled.load(Ordering::Acquire));
-            versions.publish(transaction, change, &mut self.deceived);
+            versions.publish(transaction, change, &mut self.hands.deceived);
             kept.written.push(local.number);
             if is_bold && versions.is_collecting() {
                 mark::collecting(local.entry);
@@ -406,37 +391,23 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
                 let mut versions = shared.keys.at(number).cell().lock();
                 // ORDERING: Acquire, as above.
                 versions.tidy(|| shared.settled.load(Ordering::Acquire));
-                versions.publish(transaction, None, &mut self.deceived);
+                versions.publish(transaction, None, &mut self.hands.deceived);
             }
         }
         let told = self
+            .hands
             .locals
             .iter()
             .filter(|local| local.made.terms.is_some())
             .count();
         kept.told.clear();
         kept.told.reserve_exact(told);
-        let told = self.locals.iter_mut().filter_map(|local| {
+        let told = self.hands.locals.iter_mut().filter_map(|local| {
             let terms = local.made.terms.take()?;
             Some((local.number, terms))
         });
         kept.told.extend(told);
         self.recall();
-    }
-
-    /// Tells scans of the keys that may get their first versions now.
-    fn tell(&mut self) {
-        let shared = self.shared;
-        let written = self.locals.iter().filter(|local| local.made.is_written());
-        // What is held is of keys that they know.
-        let first = written.filter(|local| !local.is_known && local.held().is_none());
-        self.first.extend(first.map(|local| local.number));
-        if !self.first.is_empty() {
-            let key = |number| shared.keys.key(number);
-            let note = |number, reader| shared.keys.at(number).cell().lock().note(reader);
-            shared.scans.tell(self.number, &self.first, key, note);
-            self.first.clear();
-        }
     }
 
     /// Has those attempts made again that were deceived.
@@ -445,10 +416,10 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
         while let Some(Reader {
             transaction,
             attempt,
-        }) = self.deceived.pop()
+        }) = self.hands.deceived.pop()
         {
             if let Some(kept) = shared.lifecycle.deceive(transaction, attempt) {
-                self.spent.deceived += 1;
+                self.hands.spent.deceived += 1;
                 self.mark(transaction, &kept);
                 shared.lifecycle.release(transaction, kept);
                 self.offers.push(transaction);
@@ -460,11 +431,12 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
     fn advance(&mut self, working: &Working) {
         let (shared, commit) = (self.shared, self.commit);
         let begun = shared.is_timed.then(Moment::now);
+        let executing = self.hands.spent.executing;
         self.uncommitted = 0;
         self.may_commit = false;
         commit.take(|commit| {
             loop {
-                let step = commit.step(shared, &mut self.deceived, &mut self.offers);
+                let step = commit.step(shared, &mut self.hands, &mut self.offers);
                 match step {
                     Step::Wait => break,
                     // Before the next one is looked at: it may be among them.
@@ -487,7 +459,9 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             }
         });
         if let Some(begun) = begun {
-            self.spent.committing += begun.elapsed();
+            // What was executed in turn is no part of it.
+            let executed = self.hands.spent.executing.saturating_sub(executing);
+            self.hands.spent.committing += begun.elapsed().saturating_sub(executed);
         }
     }
 }
