@@ -252,7 +252,14 @@ impl ParallelExecutor {
             Way::Optimistic => true,
             Way::Trial => {
                 let mut trial = Trial::new(rest.vm, fold.transactions, self.runtime.workers());
-                let is_over = |keys| trial.is_over(keys);
+                let pool = self.runtime.pool();
+                let is_over = |keys| {
+                    let is_over = trial.is_over(keys);
+                    if !is_over && trial.becomes_promising() {
+                        pool.rouse(pool.threads());
+                    }
+                    is_over
+                };
                 rest.some(&mut fold, &mut overlay, &mut recorder, is_over)?;
                 outlook = trial.into_outlook();
                 let next = fold

@@ -22,6 +22,11 @@ const LONG: Duration = Duration::from_micros(120);
 /// How many seconds the helpers have to win for all at least: some times what it takes to wake them.
 const WORTH: f64 = 60e-6;
 
+/// When to guess whether they are going to be needed, once, and how many times as much they have to win then: if so they are woken, and
+/// awake when that is decided.
+const GUESS: Duration = Duration::from_micros(10);
+const PROMISING: f64 = 2.0;
+
 /// The first transactions of a block, while they run.
 pub(super) struct Trial<'a, V: Vm> {
     vm: &'a V,
@@ -40,6 +45,8 @@ pub(super) struct Trial<'a, V: Vm> {
     /// When to decide again.
     until: Duration,
     workers: NonZeroUsize,
+    has_guessed: bool,
+    is_promising: bool,
     is_for_many: bool,
 }
 
@@ -63,6 +70,8 @@ impl<'a, V: Vm> Trial<'a, V> {
             next: 1,
             until: WATCH,
             workers,
+            has_guessed: false,
+            is_promising: false,
             is_for_many: false,
         }
     }
@@ -86,6 +95,11 @@ impl<'a, V: Vm> Trial<'a, V> {
         self.look(now, keys)
     }
 
+    /// Whether it looks as if several workers were going to be needed: says so once.
+    pub(super) fn becomes_promising(&mut self) -> bool {
+        std::mem::take(&mut self.is_promising)
+    }
+
     /// What was found out.
     pub(super) fn into_outlook(self) -> Option<Outlook> {
         self.is_for_many.then_some(self.outlook)
@@ -100,12 +114,23 @@ impl<'a, V: Vm> Trial<'a, V> {
         let each = took.as_nanos() / since.max(1) as u128;
         self.next = 1 + (LOOK.as_nanos() / each.max(1)).min(64) as usize;
         if now < self.until || (self.done < SOME && now < LONG) {
+            if now > GUESS && !self.has_guessed {
+                self.has_guessed = true;
+                self.is_promising = self.gain() > PROMISING * WORTH;
+            }
             return false;
         }
         self.until = now + WATCH;
-        let estimate = self.outlook.coming(self.workers.get());
-        self.is_for_many = self.outlook.left() > 1
-            && estimate.is_some_and(|estimate| estimate.alone - estimate.together > WORTH);
+        self.is_for_many = self.gain() > WORTH;
         self.is_for_many
+    }
+
+    /// How many seconds several workers would probably win, as far as is known.
+    fn gain(&self) -> f64 {
+        let estimate = self.outlook.coming(self.workers.get());
+        match estimate {
+            Some(estimate) if self.outlook.left() > 1 => estimate.alone - estimate.together,
+            _ => 0.0,
+        }
     }
 }

@@ -38,8 +38,9 @@ pub(super) struct Commit<'a, 'r, V: Vm> {
     settled: u32,
     /// How many were when this round began.
     round: u32,
-    /// Attempts at the transactions of this round.
+    /// Attempts at the transactions of this round, and how many there usually were in one: half of it counts the last round.
     attempts: u32,
+    usual: u32,
     /// What is left, and since when it is watched what one thread would have needed, if it is.
     watched: Option<(Outlook, Moment)>,
 
@@ -84,6 +85,7 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
             recorder,
             workers: workers as u32,
             attempts: 0,
+            usual: ROUND,
             is_over: false,
         }
     }
@@ -236,7 +238,9 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
     fn pays<S>(&mut self, shared: &Shared<'_, V, S>) -> bool {
         let attempts = std::mem::take(&mut self.attempts);
         self.round = self.settled;
-        self.workers == 1 || (attempts * 5 <= ROUND * self.workers * 4 && self.is_faster(shared))
+        // One round in which many are in vain is not enough to give up.
+        self.usual = u32::midpoint(self.usual, attempts);
+        self.workers == 1 || (self.usual * 5 <= ROUND * self.workers * 4 && self.is_faster(shared))
     }
 
     /// Whether one thread would be slower, as far as that is watched.
