@@ -54,6 +54,8 @@ pub(super) struct Outlook {
 pub(super) struct Estimate {
     pub(super) alone: f64,
     pub(super) together: f64,
+    /// How long those who are done wait for the last, on average, all of them counted as one that works.
+    pub(super) end: f64,
 }
 
 impl Estimate {
@@ -177,7 +179,7 @@ impl Outlook {
         let workers = workers.min(all).max(1) as f64;
         let mut alone = [0.0; CLASSES];
         let (mut beside, mut in_turn) = (alone, alone);
-        let mut cheap = 0;
+        let (mut cheap, mut longest) = (0, 0.0_f64);
         let counts = self.classes.iter().map(of).enumerate();
         for (class, count) in counts.filter(|(_, count)| *count > 0) {
             let nearest = known.iter().min_by_key(|(other, _)| other.abs_diff(class));
@@ -186,6 +188,7 @@ impl Outlook {
             let guess = if class > *other { 0.5 } else { 1.0 };
             let each = took * guess * f64::from(1_u32 << class) / f64::from(1_u32 << *other);
             let count = count as f64;
+            longest = longest.max(each);
             alone[class] = count * each;
             beside[class] = count * (each + EACH + EACH_KEY * keys);
             in_turn[class] = count * (each + EACH_IN_TURN + EACH_KEY_IN_TURN * keys);
@@ -203,7 +206,14 @@ impl Outlook {
         let lightest = (0..=cheap).map(|classes| (classes, together(classes)));
         let (classes, together) = lightest.min_by(|(_, a), (_, b)| a.total_cmp(b))?;
         let alone = alone.iter().sum();
-        Some((Estimate { alone, together }, classes))
+        // The last one has run for half of its time when there is nothing else left to do.
+        let end = longest / 2.0 * (1.0 - 1.0 / workers);
+        let estimate = Estimate {
+            alone,
+            together,
+            end,
+        };
+        Some((estimate, classes))
     }
 }
 
@@ -247,6 +257,21 @@ mod tests {
             "{dear} {all} {cheap}"
         );
         assert_eq!(outlook.left(), 10);
+    }
+
+    #[test]
+    fn cheap_ones_are_executed_in_turn_beside_dear_ones_unless_many_workers_could_share_them() {
+        let mut outlook = outlook(&[100, 0, 0, 0, 10]);
+        for _ in 0..3 {
+            outlook.ran(0, 1, 0.5e-6, 4);
+            outlook.ran(4, 1, 20e-6, 12);
+        }
+        assert_eq!(outlook.in_turn(2), 1);
+        assert_eq!(outlook.in_turn(64), 0);
+        let left = outlook.coming(2).expect("both are known");
+        assert!(left.speed() > 1.4, "{left:?}");
+        // The last of the dear ones, on one of two workers.
+        assert!((left.end - 5e-6).abs() < 1e-9, "{left:?}");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use super::outlook::{self, Outlook};
+use super::outlook::{self, Estimate, Outlook};
 use crate::{sync::Moment, vm::Vm};
 
 /// How long transactions are watched between two decisions: some times what it takes until another thread is awake.
@@ -129,7 +129,11 @@ impl<'a, V: Vm> Trial<'a, V> {
     fn gain(&self) -> f64 {
         let estimate = self.outlook.coming(self.workers.get());
         match estimate {
-            Some(estimate) if self.outlook.left() > 1 => estimate.alone - estimate.together,
+            Some(Estimate {
+                alone,
+                together,
+                end,
+            }) if self.outlook.left() > 1 => alone - together - end,
             _ => 0.0,
         }
     }
