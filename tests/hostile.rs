@@ -75,6 +75,7 @@ fn a_scan_waits_for_a_key_that_is_forecast() {
 struct Unasked {
     accesses: bool,
     forecast: bool,
+    weight: bool,
 }
 
 impl Vm for Unasked {
@@ -100,6 +101,13 @@ impl Vm for Unasked {
         }
     }
 
+    fn weight(&self, key: &u8) -> u32 {
+        if self.weight && *key == 2 {
+            std::panic::resume_unwind(Box::new("weight"));
+        }
+        1
+    }
+
     fn execute<S: StateView<u8, u64>>(
         &self,
         key: &u8,
@@ -114,15 +122,19 @@ impl Vm for Unasked {
 #[test]
 fn a_vm_that_panics_when_it_is_asked_for_hints() {
     let state: MemoryState<u8, u64> = MemoryState::new();
-    for (accesses, forecast) in [(true, false), (false, true), (true, true)] {
+    for asked in 1..8 {
         for on_failure in [OnFailure::Skip, OnFailure::SkipRest] {
-            let vm = Unasked { accesses, forecast };
+            let vm = Unasked {
+                accesses: asked & 1 != 0,
+                forecast: asked & 2 != 0,
+                weight: asked & 4 != 0,
+            };
             let block = || Block::new(&vm, &state, &[1, 2, 3]).on_failure(on_failure);
             let expected = show(SerialExecutor::new().execute(block()));
             for strategy in [Strategy::Auto, Strategy::Exact, Strategy::Optimistic] {
                 let executor = executor(2, strategy);
                 let found = show(executor.execute(block()));
-                assert_eq!(expected, found, "{strategy:?}, {accesses}, {forecast}");
+                assert_eq!(expected, found, "{strategy:?}, {asked}");
             }
         }
     }

@@ -235,17 +235,22 @@ fn a_panic_of_the_caller_comes_through_and_the_runtime_goes_on() {
 #[test]
 fn a_block_that_is_cancelled_in_the_middle_ends() {
     let executor = executor(2);
-    let block = chain(1_000, Declared::Nothing);
-    let cancel = CancelToken::new();
-    let result = executor.execute(block.to_pleach(&ProgramVm).cancel(&cancel).on_commit(
-        |index, _| {
+    let beside = chain(1_000, Declared::Nothing);
+    let mut in_turn = beside.clone();
+    for program in &mut in_turn.transactions {
+        program.steps.push(Step::Light);
+    }
+    for block in [beside, in_turn] {
+        let cancel = CancelToken::new();
+        let block = block.to_pleach(&ProgramVm).cancel(&cancel);
+        let result = executor.execute(block.on_commit(|index, _| {
             if index == 20 {
                 cancel.cancel();
             }
-        },
-    ));
-    let error = result.expect_err("it is cancelled");
-    assert!(matches!(error.kind(), ExecuteErrorKind::Cancelled));
+        }));
+        let error = result.expect_err("it is cancelled");
+        assert!(matches!(error.kind(), ExecuteErrorKind::Cancelled));
+    }
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub enum Strategy {
     /// and so are chains.
     Exact,
     /// By optimism: transactions run before it is certain what those before them leave, and again if that turns out to
-    /// matter. Access sets, exact or predicted, say who had better wait for whom.
+    /// matter; but for those that [weigh](Vm::weight) nothing, which run in turn. Access sets, exact or predicted, say who had better wait for whom.
     Optimistic,
 }
 
@@ -67,7 +67,8 @@ pub(super) const FEW: usize = if cfg!(any(pleach_loom, pleach_shuttle)) {
 /// there, and the rest of the block runs optimistically. Making a plan takes time and memory in proportion to the accesses.
 ///
 /// All other blocks run [optimistically](Strategy::Optimistic). Each transaction sees what those before it have left so far,
-/// and runs again if something that it has looked at turns out different. If most attempts are in vain, the rest of the
+/// and runs again if something that it has looked at turns out different. Those that are not worth it are executed in turn, when all before
+/// them are committed, while others run. If most attempts are in vain, the rest of the
 /// block is executed serially.
 ///
 /// Either way, transactions are committed in the order of the block, and streamed to the caller as they are.
@@ -255,7 +256,7 @@ impl ParallelExecutor {
                 let pool = self.runtime.pool();
                 let is_over = |keys| {
                     let is_over = trial.is_over(keys);
-                    if !is_over && trial.becomes_promising() {
+                    if !is_over && trial.becomes_promising() && !cfg!(pleach_loom) {
                         pool.rouse(pool.threads());
                     }
                     is_over

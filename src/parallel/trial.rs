@@ -114,27 +114,27 @@ impl<'a, V: Vm> Trial<'a, V> {
         let each = took.as_nanos() / since.max(1) as u128;
         self.next = 1 + (LOOK.as_nanos() / each.max(1)).min(64) as usize;
         if now < self.until || (self.done < SOME && now < LONG) {
-            if now > GUESS && !self.has_guessed {
+            if now > GUESS
+                && !self.has_guessed
+                && let Some(gain) = self.gain()
+            {
                 self.has_guessed = true;
-                self.is_promising = self.gain() > PROMISING * WORTH;
+                self.is_promising = gain > PROMISING * WORTH;
             }
             return false;
         }
         self.until = now + WATCH;
-        self.is_for_many = self.gain() > WORTH;
+        self.is_for_many = self.gain().is_some_and(|gain| gain > WORTH);
         self.is_for_many
     }
 
-    /// How many seconds several workers would probably win, as far as is known.
-    fn gain(&self) -> f64 {
-        let estimate = self.outlook.coming(self.workers.get());
-        match estimate {
-            Some(Estimate {
-                alone,
-                together,
-                end,
-            }) if self.outlook.left() > 1 => alone - together - end,
-            _ => 0.0,
-        }
+    /// How many seconds several workers would probably win, if anything is known of that.
+    fn gain(&self) -> Option<f64> {
+        let Estimate {
+            alone,
+            together,
+            end,
+        } = self.outlook.coming(self.workers.get())?;
+        (self.outlook.left() > 1).then_some(alone - together - end)
     }
 }

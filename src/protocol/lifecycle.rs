@@ -2,7 +2,7 @@
 //!
 //! | phase | whose it is | what comes next |
 //! | --- | --- | --- |
-//! | ready | anybody's who begins | running |
+//! | ready | anybody's who begins | running; reserved, if it is to be executed in turn |
 //! | running | the worker's | done; waiting; deceived, if something that it has seen turns out different |
 //! | deceived | the worker's | running, once more |
 //! | waiting | nobody's | ready, when the one that it waits for is done |

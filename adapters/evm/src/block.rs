@@ -194,7 +194,7 @@ impl<'a> PreparedBlock<'a> {
         let signed = steps.iter_mut().rev().filter(|step| step.is_signed());
         for (step, sender) in signed.zip(recovered.iter().rev()) {
             if senders.insert(sender) {
-                step.is_last_of_sender();
+                step.mark_as_last();
             }
         }
         Ok(Self {

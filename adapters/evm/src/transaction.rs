@@ -53,7 +53,7 @@ impl Transaction {
     }
 
     /// Says that its sender has sent no other one that comes later in the block.
-    pub(crate) fn is_last_of_sender(&mut self) {
+    pub(crate) fn mark_as_last(&mut self) {
         if let Kind::Signed(signed) = &mut self.0 {
             signed.is_followed = false;
         }

@@ -16,8 +16,8 @@ pub enum Value {
     /// Since EIP-161 an account exists if any of its parts is not empty, and only an empty account that is left from
     /// before holds this. Until then accounts existed once touched, and every account without code holds it.
     Existing,
-    /// The hash of a block, as the number that `BLOCKHASH` gives. Values pass from hand to hand at every access: with eight bytes as the
-    /// alignment of all that they hold they are copied in whole words.
+    /// The hash of a block, as the number that `BLOCKHASH` gives. Values pass from hand to hand at every access: whatever a variant holds
+    /// begins at a multiple of eight bytes, so they are copied in whole words.
     Hash(U256),
 }
 

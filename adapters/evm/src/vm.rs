@@ -89,7 +89,7 @@ impl Vm for BlockVm {
     type Scratch = Scratch;
 
     fn forecast(&self, transaction: &Transaction, add: &mut dyn FnMut(Key, Delta<Wei>)) {
-        // Nobody else asks about it.
+        // Hardly anybody else asks about it.
         if let Kind::Signed(signed) = &transaction.0
             && signed.is_followed
             && self.environment.mode == Mode::Lazy

@@ -38,9 +38,10 @@ pub(super) struct Commit<'a, 'r, V: Vm> {
     settled: u32,
     /// How many were when this round began.
     round: u32,
-    /// Attempts at the transactions of this round, and how many there usually were in one: half of it counts the last round.
+    /// Attempts at the transactions of this round.
     attempts: u32,
-    usual: u32,
+    /// Whether most of those of the last round were in vain.
+    was_bad: bool,
     /// What is left, and since when it is watched what one thread would have needed, if it is.
     watched: Option<(Outlook, Moment)>,
 
@@ -85,7 +86,7 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
             recorder,
             workers: workers as u32,
             attempts: 0,
-            usual: ROUND,
+            was_bad: false,
             is_over: false,
         }
     }
@@ -103,8 +104,8 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         self.fold
     }
 
-    /// Commits the next transaction. Names those who have seen what a rule undid, or not seen what
-    /// was held until now, and those who waited for it.
+    /// Commits the next transaction, and executes it first if it is to be executed in turn. Names those who have seen what a rule undid, or
+    /// not seen what was held until now or is left in turn, and those who waited for it.
     pub(super) fn step<'s, S: State<V::Key, V::Value>>(
         &mut self,
         shared: &'s Shared<'s, V, S>,
@@ -122,10 +123,17 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
             if mutant!("end_when_seen") && self.fold.has_ended() {
                 return self.stop(shared);
             }
-            if let Some(kept) = shared.lifecycle.begin_reserved(number) {
-                return self.in_turn(shared, hands, (number, kept), woken);
+            if !shared.lifecycle.is_reserved(number) {
+                return Step::Wait;
             }
-            return Step::Wait;
+            // Whoever commits may execute many, one after another.
+            if shared.input.is_cancelled() || shared.ready.is_stopped() {
+                return self.stop(shared);
+            }
+            return match shared.lifecycle.begin_reserved(number) {
+                Some(kept) => self.in_turn(shared, hands, (number, transaction, kept), woken),
+                None => Step::Wait,
+            };
         };
         let Taken {
             mut kept,
@@ -183,26 +191,28 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         &mut self,
         shared: &'s Shared<'s, V, S>,
         hands: &mut Hands<'s, V>,
-        (number, kept): (u32, Kept<V>),
+        (number, transaction, kept): (u32, &'a V::Transaction, Kept<V>),
         woken: &mut Vec<u32>,
     ) -> Step<V> {
         let index = number as usize;
-        let transaction = &self.fold.transactions[index];
-        let (attempted, touched, cost) = hands.execute_in_turn(shared, number);
-        let Attempted::Done(attempt) = attempted else {
-            return self.stop(shared);
-        };
-        self.fold.statistics.attempts += 1;
-        let leaves = attempt.is_ok();
-        let is_admitted = self.fold.admit(index, transaction);
-        if let (true, Some(recorder), Some(touched)) = (is_admitted, &mut self.recorder, touched) {
-            recorder.put(index, *touched);
+        let (mut is_kept, mut cost, mut keys) = (false, 0, 0);
+        // If it goes no further, nothing was said of the transaction, and the serial executor asks again.
+        if self.fold.admit(index, transaction) {
+            let (attempted, touched, took) = hands.execute_in_turn(shared, number);
+            let Attempted::Done(attempt) = attempted else {
+                return self.stop(shared);
+            };
+            self.fold.statistics.attempts += 1;
+            if let (Some(recorder), Some(touched)) = (&mut self.recorder, touched) {
+                recorder.put(index, *touched);
+            }
+            is_kept = self.fold.settle(index, transaction, attempt) == Settled::Keep;
+            (cost, keys) = (took, hands.locals.len());
         }
-        let is_kept = is_admitted && self.fold.settle(index, transaction, attempt) == Settled::Keep;
-        hands.leave(shared, number, &kept.written, is_kept && leaves);
+        hands.leave(shared, number, &kept.written, is_kept);
         self.settle(shared);
         woken.append(&mut shared.lifecycle.settle_reserved(number));
-        self.goes_on(shared, transaction, (1, cost, hands.locals.len()))
+        self.goes_on(shared, transaction, (1, cost, keys))
     }
 
     /// Says that one more is committed.
@@ -238,9 +248,10 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
     fn pays<S>(&mut self, shared: &Shared<'_, V, S>) -> bool {
         let attempts = std::mem::take(&mut self.attempts);
         self.round = self.settled;
-        // One round in which many are in vain is not enough to give up.
-        self.usual = u32::midpoint(self.usual, attempts);
-        self.workers == 1 || (self.usual * 5 <= ROUND * self.workers * 4 && self.is_faster(shared))
+        let is_bad = attempts * 5 > ROUND * self.workers * 4;
+        // One bad round is not enough to give up.
+        let was_bad = std::mem::replace(&mut self.was_bad, is_bad);
+        self.workers == 1 || (!(is_bad && was_bad) && self.is_faster(shared))
     }
 
     /// Whether one thread would be slower, as far as that is watched.

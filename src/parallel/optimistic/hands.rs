@@ -25,7 +25,7 @@ const EACH_KEY_IN_TURN: u32 = 40;
 /// See the module.
 pub(super) struct Hands<'a, V: Vm> {
     /// The number of the worker.
-    pub(super) number: usize,
+    number: usize,
     tools: Tools<V>,
     /// What the transaction at hand has touched.
     pub(super) locals: Locals<'a, V::Key, V::Value>,
@@ -141,21 +141,23 @@ impl<'a, V: Vm> Hands<'a, V> {
             halt,
             cost,
         } = self.execute(shared, reader, Sight::Certain);
-        let trouble = match halt {
-            Some(Halt::Trouble(trouble)) => Some(trouble),
-            halt => {
-                invariant!(halt.is_none(), "what is certain is there");
-                None
+        let on_undeclared = shared.input.on_undeclared;
+        let attempted = match halt {
+            None => Attempted::new(None, returned, on_undeclared),
+            Some(Halt::Trouble(trouble)) => Attempted::new(Some(trouble), returned, on_undeclared),
+            Some(Halt::Deceived | Halt::Pending(..)) => {
+                invariant!(false, "what is certain is there, and stays so");
+                Attempted::Trouble
             }
         };
-        let cost = cost.unwrap_or_default();
-        self.count(shared, cost.into());
-        let attempted = Attempted::new(trouble, returned, shared.input.on_undeclared);
-        (attempted, touched, cost)
+        if let Some(cost) = cost {
+            self.count(shared, cost.into());
+        }
+        (attempted, touched, cost.unwrap_or_default())
     }
 
     /// Leaves what the transaction at hand has done in turn for those after it, if it is `kept`, and takes back what was `foreseen` of it.
-    pub(super) fn leave<S: State<V::Key, V::Value>>(
+    pub(super) fn leave<S>(
         &mut self,
         shared: &Shared<'_, V, S>,
         transaction: u32,

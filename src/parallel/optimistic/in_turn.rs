@@ -1,9 +1,10 @@
 //! What a transaction sees that is executed in turn: all before it are committed, so nothing that it is told can change, and nobody has
-//! to hear of it. What it makes of keys is left for others once it is certain that the block keeps it.
+//! to hear of it (its scans are put down as all scans are, in vain). What it makes of keys is left for others once it is certain that the
+//! block keeps it.
 
 use std::ops::{Bound, ControlFlow};
 
-use super::view::OptimisticView;
+use super::{mark, view::OptimisticView};
 use crate::{
     error::AccessKind,
     execute::{Known, Lookup, add_known},
@@ -34,8 +35,14 @@ impl<V: Vm, S: State<V::Key, V::Value>> InTurnView<'_, '_, V, S> {
             found = versions.certain(view.reader.transaction);
         }
         if !found.is_known() {
-            // What nobody has touched nobody has changed; whoever touches it next asks the state again.
-            found = Known::of(view.parent(key)?);
+            let is_new = local.is_new;
+            let value = view.parent(key)?;
+            // What is touched for the first time is not kept for others yet: most of it is touched by nobody else.
+            if !is_new {
+                entry.cell().lock().load(value.as_ref());
+                mark::loaded(entry, value.is_some());
+            }
+            found = Known::of(value);
         }
         view.locals.get_mut(place).made.found = found;
         Ok(())

@@ -12,11 +12,11 @@
 use super::Entry;
 use crate::{mutant::mutant, sync::Ordering, value::Value};
 
-/// The parent state's value is there under the latch.
+/// There is a value under the latch, or none that is known to be there: the parent state's, or what a transaction has left in turn.
 const LOADED: u32 = 1;
 /// There is one.
 const PRESENT: u32 = 2;
-/// Some transaction has a version of the key, or is expected to get one, or had one.
+/// Some transaction has a version of the key, or is expected to get one, or had one, or has left something in turn.
 const VERSIONED: u32 = 4;
 /// Many add to it.
 const COLLECTING: u32 = 8;
@@ -45,7 +45,7 @@ pub(super) fn versioned<K: Sync, V: Value>(entry: &Entry<K, V>) {
     }
 }
 
-/// Says that a transaction that is committed is about to leave something there: so there is a value that can be asked about, and it is not
+/// Says that the transaction that is being committed is about to leave something there: a value that can be asked about, and not
 /// the parent state's.
 pub(super) fn left<K: Sync, V: Value>(entry: &Entry<K, V>) {
     set(entry, LOADED | VERSIONED);

@@ -87,10 +87,18 @@ impl<V: Value> Versions<V> {
     /// seen what is no longer so.
     pub(crate) fn leave(&mut self, transaction: u32, value: Known<V>, deceived: &mut Vec<Reader>) {
         self.settle(transaction);
-        let at = self.at(transaction);
-        let foreseen = self.list.get(at);
-        if foreseen.is_some_and(|version| version.transaction == transaction) {
-            self.list.remove(at);
+        let mut at = self.at(transaction);
+        let many = self.list.len() - at > MANY;
+        if let Some(foreseen) = self.list.get_mut(at)
+            && foreseen.transaction == transaction
+        {
+            // Where many follow, it stays there and says nothing.
+            if many {
+                (foreseen.change, foreseen.is_guess, foreseen.adds) = (None, false, false);
+                at += 1;
+            } else {
+                self.list.remove(at);
+            }
         }
         let is_as_before = self.base == value;
         let affected = self.affected(transaction, at);
