@@ -125,6 +125,8 @@ pub struct Taken<T> {
     pub kept: T,
     /// Who waited for that and is ready now.
     pub woken: Vec<u32>,
+    /// Whether it was reserved, so that nobody has executed it: it runs now, and [`settle_reserved`](Lifecycle::settle_reserved) follows.
+    pub is_reserved: bool,
 }
 
 /// ORDERING: see `Slot::change`. Weaker, who gets a transaction would not see what was left of it: model `lifecycle` fails on
@@ -221,17 +223,8 @@ impl<T: Default> Lifecycle<T> {
         Word(self.slot(transaction).word.load(Ordering::Relaxed)).phase() == Phase::Reserved
     }
 
-    /// Begins the only attempt at a transaction that is reserved, and gives what was prepared for it. `None` if it is not. All before it
-    /// are settled. One thread at a time commits.
-    pub fn begin_reserved(&self, transaction: u32) -> Option<T> {
-        let slot = self.slot(transaction);
-        slot.step(Phase::Reserved, Phase::Running)?;
-        // SAFETY: It was reserved, and this thread alone has made it running.
-        Some(unsafe { slot.take() })
-    }
-
-    /// Ends that attempt: what it has left is there for all, and the transaction is settled. Gives those who waited for it and are ready
-    /// now.
+    /// Ends the attempt at a transaction that was reserved and [taken](Self::take): what it has left is there for all, and it is settled.
+    /// Gives those who waited for it and are ready now.
     pub fn settle_reserved(&self, transaction: u32) -> Vec<u32> {
         let next = |word: Word| Some(Word(word.to(Phase::Settled).0 & !Word::WAITED_FOR));
         let before = self.slot(transaction).change(next);
@@ -365,18 +358,27 @@ impl<T: Default> Lifecycle<T> {
         slot.step(Phase::Recalled, Phase::Ready);
     }
 
-    /// Takes what the last attempt at a transaction left, to commit it: with that it is settled. `None` if it is not done. All
-    /// before it are settled. One thread at a time commits.
+    /// Takes what the last attempt at a transaction left, to commit it: with that it is settled. If it is reserved, it begins to run
+    /// instead. `None` if it is neither done nor reserved. All before it are settled. One thread at a time commits.
     pub fn take(&self, transaction: u32) -> Option<Taken<T>> {
         let slot = self.slot(transaction);
         let before = slot.change(|word| {
+            if word.phase() == Phase::Reserved {
+                return Some(word.to(Phase::Running));
+            }
             let is_done = word.phase() == Phase::Done || mutant!("take_unfinished");
             is_done.then(|| Word(word.to(Phase::Settled).0 & !Word::WAITED_FOR))
         })?;
+        let is_reserved = before.phase() == Phase::Reserved;
         Some(Taken {
-            // SAFETY: It was done, so nobody's, and this thread alone has settled it.
+            // SAFETY: It was done or reserved, so nobody's, and this thread alone has settled or begun it.
             kept: unsafe { slot.take() },
-            woken: self.wake(transaction, before, Until::Settled),
+            woken: if is_reserved {
+                Vec::new()
+            } else {
+                self.wake(transaction, before, Until::Settled)
+            },
+            is_reserved,
         })
     }
 

@@ -123,22 +123,20 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
             if mutant!("end_when_seen") && self.fold.has_ended() {
                 return self.stop(shared);
             }
-            if !shared.lifecycle.is_reserved(number) {
-                return Step::Wait;
-            }
-            // Whoever commits may execute many, one after another.
-            if shared.input.is_cancelled() || shared.ready.is_stopped() {
-                return self.stop(shared);
-            }
-            return match shared.lifecycle.begin_reserved(number) {
-                Some(kept) => self.in_turn(shared, hands, (number, transaction, kept), woken),
-                None => Step::Wait,
-            };
+            return Step::Wait;
         };
         let Taken {
             mut kept,
             woken: mut ready,
+            is_reserved,
         } = taken;
+        if is_reserved {
+            // Whoever commits may execute many, one after another.
+            if shared.input.is_cancelled() || shared.ready.is_stopped() {
+                return self.stop(shared);
+            }
+            return self.in_turn(shared, hands, (number, transaction, kept), woken);
+        }
         woken.append(&mut ready);
         let holds = kept.told.iter().all(|(key, terms)| {
             let entry = shared.keys.at(*key);

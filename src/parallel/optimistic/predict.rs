@@ -160,8 +160,12 @@ impl<V: Vm, S> Shared<'_, V, S> {
                 kept.looked.extend(looked.drain(..));
             });
         }
-        // ORDERING: Relaxed, a hint.
-        let classes = self.in_turn.load(Ordering::Relaxed);
+        let classes = if self.is_timed {
+            // ORDERING: Relaxed, a hint.
+            self.in_turn.load(Ordering::Relaxed)
+        } else {
+            0
+        };
         if outlook::is_in_turn(input.vm, transaction, classes) {
             self.lifecycle.reserve(number);
         }
