@@ -71,9 +71,9 @@ impl Estimate {
     }
 }
 
-/// Whether a transaction is of one of so many classes, the lightest ones, or weighs nothing at all.
+/// Whether a transaction is of one of so many classes, the lightest ones, or weighs nothing at all. Panics if the VM does.
 pub(super) fn is_in_turn<V: Vm>(vm: &V, transaction: &V::Transaction, classes: usize) -> bool {
-    let weight = weight(vm, transaction);
+    let weight = vm.weight(transaction);
     weight == 0 || class_of(weight) < classes
 }
 

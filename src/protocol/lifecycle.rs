@@ -360,6 +360,7 @@ impl<T: Default> Lifecycle<T> {
 
     /// Takes what the last attempt at a transaction left, to commit it: with that it is settled. If it is reserved, it begins to run
     /// instead. `None` if it is neither done nor reserved. All before it are settled. One thread at a time commits.
+    #[inline]
     pub fn take(&self, transaction: u32) -> Option<Taken<T>> {
         let slot = self.slot(transaction);
         let before = slot.change(|word| {

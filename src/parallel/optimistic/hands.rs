@@ -37,17 +37,6 @@ pub(super) struct Hands<'a, V: Vm> {
     pub(super) spent: Spent,
 }
 
-/// How a transaction takes what it is told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Sight {
-    /// It believes that all can be added.
-    Bold,
-    /// It looks first.
-    Careful,
-    /// All transactions before it are committed, so that nothing it sees can change.
-    Certain,
-}
-
 /// What came of executing a transaction.
 pub(super) struct Executed<V: Vm> {
     pub(super) returned: Returned<V>,
@@ -70,12 +59,14 @@ impl<'a, V: Vm> Hands<'a, V> {
         }
     }
 
-    /// Executes a transaction once.
-    pub(super) fn execute<S: State<V::Key, V::Value>>(
+    /// Executes a transaction once, beside others or `IN_TURN`. What differs is known where it is compiled, so each is part of its only
+    /// caller.
+    #[inline]
+    pub(super) fn execute<S: State<V::Key, V::Value>, const IN_TURN: bool>(
         &mut self,
         shared: &'a Shared<'a, V, S>,
         reader: Reader,
-        sight: Sight,
+        is_bold: bool,
     ) -> Executed<V> {
         let input = shared.input;
         self.locals.clear();
@@ -85,14 +76,14 @@ impl<'a, V: Vm> Hands<'a, V> {
             locals: &mut self.locals,
             spare: &mut self.spare,
             declared: shared.foresight.declared(reader.transaction),
-            is_bold: sight == Sight::Bold,
+            is_bold,
             state_reads: &mut self.spent.state_reads,
             halt: None,
         };
         let subject = &input.transactions[reader.transaction as usize];
         let begun = shared.is_timed.then(Moment::now);
         let tools = &mut self.tools;
-        let ((returned, touched), halt) = if sight == Sight::Certain {
+        let ((returned, touched), halt) = if IN_TURN {
             let mut view = Asked(InTurnView(view));
             let came = tools.execute(input.vm, subject, &mut view);
             (came, view.0.0.halt.take())
@@ -103,10 +94,7 @@ impl<'a, V: Vm> Hands<'a, V> {
         let cost = begun.map(|begun| {
             let took = begun.elapsed();
             self.spent.executing += took;
-            let each_key = match sight {
-                Sight::Certain => EACH_KEY_IN_TURN,
-                Sight::Bold | Sight::Careful => EACH_KEY,
-            };
+            let each_key = if IN_TURN { EACH_KEY_IN_TURN } else { EACH_KEY };
             let nanos = u32::try_from(took.as_nanos()).unwrap_or(u32::MAX);
             nanos.saturating_sub(each_key * self.locals.len() as u32)
         });
@@ -140,7 +128,7 @@ impl<'a, V: Vm> Hands<'a, V> {
             touched,
             halt,
             cost,
-        } = self.execute(shared, reader, Sight::Certain);
+        } = self.execute::<S, true>(shared, reader, false);
         let on_undeclared = shared.input.on_undeclared;
         let attempted = match halt {
             None => Attempted::new(None, returned, on_undeclared),
@@ -184,6 +172,7 @@ impl<'a, V: Vm> Hands<'a, V> {
     }
 
     /// Tells scans of the keys that may get their first versions now.
+    #[inline]
     pub(super) fn tell<S>(&mut self, shared: &Shared<'_, V, S>) {
         let written = self.locals.iter().filter(|local| local.made.is_written());
         // What is held is of keys that they know.

@@ -122,10 +122,17 @@ impl<V: Vm, S> Shared<'_, V, S> {
         self.forecast(number, transaction, predicting);
         let mut set = std::mem::take(&mut predicting.set);
         set.clear();
+        let classes = if self.is_timed {
+            // ORDERING: Relaxed, a hint.
+            self.in_turn.load(Ordering::Relaxed)
+        } else {
+            0
+        };
         let asked = catch_unwind(AssertUnwindSafe(|| {
-            input.vm.accesses(transaction, &mut set)
+            let trust = input.vm.accesses(transaction, &mut set);
+            (trust, outlook::is_in_turn(input.vm, transaction, classes))
         }));
-        let Ok(trust) = asked else {
+        let Ok((trust, is_in_turn)) = asked else {
             return false;
         };
         match input.hints.predicted.get(index) {
@@ -160,13 +167,7 @@ impl<V: Vm, S> Shared<'_, V, S> {
                 kept.looked.extend(looked.drain(..));
             });
         }
-        let classes = if self.is_timed {
-            // ORDERING: Relaxed, a hint.
-            self.in_turn.load(Ordering::Relaxed)
-        } else {
-            0
-        };
-        if outlook::is_in_turn(input.vm, transaction, classes) {
+        if is_in_turn {
             self.lifecycle.reserve(number);
         }
         true

@@ -3,7 +3,7 @@
 use super::{
     Kept, Shared,
     commit::{Commit, Step},
-    hands::{Executed, Hands, Sight},
+    hands::{Executed, Hands},
     mark,
     predict::Predicting,
     view::Halt,
@@ -231,17 +231,14 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
             transaction,
             attempt,
         };
-        let sight = if kept.was_wrong {
-            Sight::Careful
-        } else {
-            Sight::Bold
-        };
         let Executed {
             returned,
             touched,
             halt,
             cost,
-        } = self.hands.execute(shared, reader, sight);
+        } = self
+            .hands
+            .execute::<S, false>(shared, reader, !kept.was_wrong);
         if let Some(cost) = cost {
             // Instead of what the last attempt took, which was in vain.
             let more = u64::from(cost).wrapping_sub(u64::from(kept.cost));
