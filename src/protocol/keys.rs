@@ -138,14 +138,14 @@ impl<K: Hash + Ord + Clone + Send + Sync, C: Default> Keys<K, C> {
         let mut mine = None;
         loop {
             match self.look_up(hash, key) {
-                Place::Found(index) => return (index, self.at(index), false),
+                Place::Found(index, entry) => return (index, entry, false),
                 Place::Empty(slot) => {
-                    let index = *mine.get_or_insert_with(|| self.begin(key, spare));
+                    let (index, entry) = *mine.get_or_insert_with(|| self.begin(key, spare));
                     let word = tag(hash) | u64::from(index + 1);
                     // ORDERING: Release publishes the entry with its key; who was faster is found by looking again.
                     let filled = slot.compare_exchange(0, word, PUBLISH, Ordering::Relaxed);
                     if filled.is_ok() {
-                        return (index, self.at(index), true);
+                        return (index, entry, true);
                     }
                 }
                 Place::Full => {
@@ -153,16 +153,16 @@ impl<K: Hash + Ord + Clone + Send + Sync, C: Default> Keys<K, C> {
                     if let Some(index) = others.get(key) {
                         return (*index, self.at(*index), false);
                     }
-                    let index = mine.unwrap_or_else(|| self.begin(key, spare));
+                    let (index, entry) = mine.unwrap_or_else(|| self.begin(key, spare));
                     others.insert(key.clone(), index);
-                    return (index, self.at(index), true);
+                    return (index, entry, true);
                 }
             }
         }
     }
 
     /// Where `key` is, or would be.
-    fn look_up(&self, hash: u64, key: &K) -> Place<'_> {
+    fn look_up(&self, hash: u64, key: &K) -> Place<'_, Entry<K, C>> {
         for (number, table) in self.tables.iter().enumerate() {
             let bits = self.bits + number as u32;
             let table = table.get_or_init(|| self.table(number));
@@ -178,9 +178,10 @@ impl<K: Hash + Ord + Clone + Send + Sync, C: Default> Keys<K, C> {
                 }
                 if tag(word) == tag(hash) {
                     let index = word as u32 - 1;
+                    let entry = self.at(index);
                     // SAFETY: The slot was filled after the key was (see above).
-                    if unsafe { self.at(index).key.get() } == Some(key) {
-                        return Place::Found(index);
+                    if unsafe { entry.key.get() } == Some(key) {
+                        return Place::Found(index, entry);
                     }
                 }
             }
@@ -201,7 +202,7 @@ impl<K: Hash + Ord + Clone + Send + Sync, C: Default> Keys<K, C> {
     }
 
     /// An entry for `key` that nobody knows of yet. If it stays so, because somebody else was faster, it is lost.
-    fn begin(&self, key: &K, spare: &mut Spare) -> u32 {
+    fn begin(&self, key: &K, spare: &mut Spare) -> (u32, &Entry<K, C>) {
         if spare.next == spare.end {
             // ORDERING: Relaxed. It hands out numbers.
             spare.next = self.taken.fetch_add(RUN, Ordering::Relaxed);
@@ -209,9 +210,10 @@ impl<K: Hash + Ord + Clone + Send + Sync, C: Default> Keys<K, C> {
         }
         let index = spare.next;
         spare.next += 1;
+        let entry = self.at(index);
         // SAFETY: The number is this thread's alone, until a slot names it.
-        unsafe { self.at(index).key.fill(key.clone()) };
-        index
+        unsafe { entry.key.fill(key.clone()) };
+        (index, entry)
     }
 
     /// The entry of this number, which was handed out before.
@@ -244,8 +246,8 @@ impl<K: Hash + Ord + Clone + Send + Sync, C: Default> Keys<K, C> {
 }
 
 /// Where a key is, or would be.
-enum Place<'a> {
-    Found(u32),
+enum Place<'a, E> {
+    Found(u32, &'a E),
     Empty(&'a AtomicU64),
     /// In no table.
     Full,

@@ -1,10 +1,9 @@
 //! What one key holds for each transaction of a block, while they run in any order.
 //!
 //! Each transaction that changed the key has a version, but for adds that nobody is to see before they are committed and what was done in
-//! turn; what a
-//! transaction sees is the latest version before it. Adds are versions too, on top of whatever is below. Who looks at a value is
-//! noted, and a change that alters what it saw names it: nobody has to look twice to find out that nothing happened. What a transaction only asks of a value, or adds to it, is
-//! not noted: such questions are asked again when it is committed, see [`Question`].
+//! turn; what a transaction sees is the latest version before it. Adds are versions too, on top of whatever is below. Who looks at a value is
+//! noted, and a change that alters what it saw names it: nobody has to look twice to find out that nothing happened. What a transaction
+//! only asks of a value, or adds to it, is not noted: such questions are asked again when it is committed, see [`Question`].
 //!
 //! All of this is behind one lock a key, held for some nanoseconds. A transaction touches its keys one by one, so
 //! nobody ever waits for more than one.

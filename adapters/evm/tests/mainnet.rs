@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use pleach::{CancelToken, Executor, ParallelExecutor, SerialExecutor, Strategy};
+use pleach::{Block, CancelToken, Executor, ParallelExecutor, SerialExecutor, Strategy};
 use pleach_evm::{BlockFile, Content, check};
 
-use crate::harness::runtime;
+use crate::harness::{in_turn::InTurn, runtime};
 
 /// The block files, or none where the folder is absent.
 fn files() -> Vec<PathBuf> {
@@ -77,6 +77,38 @@ fn every_number_of_workers_comes_to_the_same() {
                     "outcomes of {what}"
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn what_runs_in_turn_comes_to_the_same() {
+    for (path, file) in blocks() {
+        let prepared = file
+            .block
+            .prepare(&file.spec)
+            .expect("all signatures have senders");
+        let view = prepared.view(&file.state);
+        let serial = SerialExecutor::new()
+            .execute(prepared.to_pleach(&view))
+            .expect("the block is valid");
+        let expected = format!("{:?}", serial.transactions);
+        // What calls nothing, and all.
+        for (up_to, workers) in [(1, 2), (1, 4), (u32::MAX, 2)] {
+            let vm = InTurn {
+                vm: prepared.vm(),
+                up_to,
+            };
+            let executor = ParallelExecutor::new(&runtime(workers)).strategy(Strategy::Optimistic);
+            let found = executor
+                .execute(Block::new(&vm, &view, prepared.steps()))
+                .expect("the block is valid");
+            let what = format!("{} on {workers}, up to {up_to}", path.display());
+            assert!(serial.changes == found.changes, "changes of {what}");
+            assert!(
+                expected == format!("{:?}", found.transactions),
+                "outcomes of {what}"
+            );
         }
     }
 }

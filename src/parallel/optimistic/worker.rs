@@ -348,7 +348,9 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
         let before = std::mem::take(&mut kept.written);
         kept.looked.clear();
         kept.held.clear();
+        let mut told = 0;
         for local in self.hands.locals.iter_mut() {
+            told += usize::from(local.made.terms.is_some());
             if local.looks {
                 kept.looked.push(local.number);
             }
@@ -391,19 +393,15 @@ impl<'a, 'b, 'r, V: Vm, S: State<V::Key, V::Value>> Worker<'a, 'b, 'r, V, S> {
                 versions.publish(transaction, None, &mut self.hands.deceived);
             }
         }
-        let told = self
-            .hands
-            .locals
-            .iter()
-            .filter(|local| local.made.terms.is_some())
-            .count();
         kept.told.clear();
-        kept.told.reserve_exact(told);
-        let told = self.hands.locals.iter_mut().filter_map(|local| {
-            let terms = local.made.terms.take()?;
-            Some((local.number, terms))
-        });
-        kept.told.extend(told);
+        if told > 0 {
+            kept.told.reserve_exact(told);
+            let told = self.hands.locals.iter_mut().filter_map(|local| {
+                let terms = local.made.terms.take()?;
+                Some((local.number, terms))
+            });
+            kept.told.extend(told);
+        }
         self.recall();
     }
 

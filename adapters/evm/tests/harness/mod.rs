@@ -2,6 +2,7 @@
 
 pub(crate) mod block;
 pub(crate) mod build;
+pub(crate) mod in_turn;
 pub(crate) mod layers;
 pub(crate) mod oracle;
 
@@ -15,6 +16,7 @@ use pleach::{
 };
 use pleach_evm::{Account, EvmState, Output, PreparedBlock, Transaction, TransactionError};
 
+use in_turn::InTurn;
 use layers::Layers;
 use oracle::Oracle;
 pub(crate) use pleach_evm::testkit::{
@@ -122,17 +124,32 @@ fn execute(
     let outcome = SerialExecutor::new()
         .execute(block())
         .map_err(|error| error.to_string())?;
+    let expected = (format!("{:#?}", outcome.transactions), &outcome.changes);
     for workers in [2, 3] {
-        let executor = ParallelExecutor::new(&runtime(workers)).strategy(Strategy::Optimistic);
-        let found = executor
-            .execute(block())
-            .map_err(|error| error.to_string())?;
-        let lists = [&outcome, &found].map(|outcome| format!("{:#?}", outcome.transactions));
-        if lists[0] != lists[1] || outcome.changes != found.changes {
-            let [expected, found] = [outcome, found].map(|outcome| format!("{outcome:#?}"));
-            return Err(format!(
-                "{workers} workers differ: expected {expected}, found {found}"
-            ));
+        // No transaction is executed in turn, or those that call nothing, or all.
+        for in_turn in [None, Some(1), Some(u32::MAX)] {
+            let executor = ParallelExecutor::new(&runtime(workers)).strategy(Strategy::Optimistic);
+            let found = match in_turn {
+                None => executor
+                    .execute(block())
+                    .map(|found| (format!("{:#?}", found.transactions), found.changes)),
+                Some(up_to) => {
+                    let vm = InTurn {
+                        vm: prepared.vm(),
+                        up_to,
+                    };
+                    let block = Block::new(&vm, &view, &transactions);
+                    executor
+                        .execute(block.on_failure(OnFailure::Skip))
+                        .map(|found| (format!("{:#?}", found.transactions), found.changes))
+                }
+            };
+            let found = found.map_err(|error| error.to_string())?;
+            if (&found.0, &found.1) != (&expected.0, expected.1) {
+                return Err(format!(
+                    "{workers} workers differ, in turn {in_turn:?}: expected {expected:#?}, found {found:#?}"
+                ));
+            }
         }
     }
     layers.execute(prepared, &transactions, &outcome)?;
