@@ -8,7 +8,7 @@
 use std::fmt;
 
 use alloy_primitives::{Address, B256, U256};
-use pleach::{Delta, Interrupt, StateView};
+use pleach::{Amount, Bounds, Delta, Interrupt, StateView};
 use revm::{
     database_interface::{DBErrorMarker, Database},
     primitives::{StorageKey, StorageValue, hardfork::SpecId},
@@ -148,7 +148,18 @@ impl<'a> ViewDatabase<'a> {
         Ok(self.at_least(&key, nonce)? && !self.at_least(&key, nonce + U256::ONE)?)
     }
 
-    /// Adds one to a nonce.
+    /// Adds one to the nonce if it is this, without looking at it.
+    pub(crate) fn use_nonce(&mut self, address: Address, nonce: u64) -> Result<bool, ViewError> {
+        let next = Wei(U256::from(nonce) + U256::ONE);
+        let bounds = Bounds {
+            floor: next,
+            ceiling: next,
+        };
+        let one = Delta::Plus(Wei(U256::ONE));
+        Ok(self.view.add_within(&Key::nonce(address), one, bounds)?)
+    }
+
+    /// Adds to a nonce.
     pub(crate) fn bump_nonce(&mut self, address: Address, by: u64) -> Result<bool, ViewError> {
         self.add(&Key::nonce(address), Delta::Plus(Wei(U256::from(by))))
     }
@@ -171,6 +182,27 @@ impl<'a> ViewDatabase<'a> {
     /// Whether the number at `key` is at least `amount`.
     pub(crate) fn at_least(&mut self, key: &Key, amount: U256) -> Result<bool, ViewError> {
         Ok(self.view.at_least(key, Wei(amount))?)
+    }
+
+    /// Takes `cost` from a balance that is `most` at least, which is no less than that.
+    pub(crate) fn pay(
+        &mut self,
+        address: Address,
+        most: U256,
+        cost: U256,
+    ) -> Result<bool, ViewError> {
+        let key = Key::balance(address);
+        // Nothing is no change, as for revm.
+        if cost.is_zero() {
+            return self.at_least(&key, most);
+        }
+        let bounds = Bounds {
+            floor: Wei(most.saturating_sub(cost)),
+            ceiling: Wei::MAX,
+        };
+        Ok(self
+            .view
+            .add_within(&key, Delta::Minus(Wei(cost)), bounds)?)
     }
 
     /// Adds to a balance, if the sum fits.

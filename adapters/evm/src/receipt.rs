@@ -4,7 +4,7 @@ use alloy_consensus::{EthereumReceipt, ReceiptWithBloom, TxType};
 use alloy_eips::{eip6110::DEPOSIT_REQUEST_TYPE, eip7685::Requests};
 use alloy_evm::eth::eip6110::accumulate_deposits_from_receipts;
 use alloy_primitives::{
-    B256, Bloom, keccak256,
+    B256, Bloom, Log, keccak256,
     map::{AddressMap, B256Map},
 };
 use pleach::{Changes, Statistics, TxOutcome};
@@ -56,42 +56,50 @@ pub(crate) fn collect(
     statistics: Statistics,
     conflicts: Vec<(Key, usize)>,
 ) -> Result<BlockResult, BlockError> {
-    let mut executions = Vec::with_capacity(prepared.block.transactions.len());
+    let logs: usize = transactions.iter().map(logs).sum();
+    let count = prepared.block.transactions.len();
+    let mut receipts = Vec::with_capacity(count);
+    let mut summaries = Vec::with_capacity(count);
     let mut collected = Vec::new();
-    for outcome in transactions {
-        match outcome {
-            TxOutcome::Executed(Output::Executed(execution)) => executions.push(execution),
-            TxOutcome::Executed(Output::System(requests)) => collected.extend(requests),
-            // A validator's block has no other entries, and a builder's skipped ones have no receipt.
-            _ => {}
-        }
-    }
-
+    let mut blooms = Blooms::default();
     let (mut cumulative, mut regular, mut state) = (0, 0, 0);
-    let mut plain = Vec::with_capacity(executions.len());
-    let mut summaries = Vec::with_capacity(executions.len());
-    for (execution, transaction) in executions.into_iter().zip(&prepared.block.transactions) {
+    let mut signed = prepared.block.transactions.iter();
+    for outcome in transactions {
+        let execution = match outcome {
+            TxOutcome::Executed(Output::Executed(execution)) => execution,
+            TxOutcome::Executed(Output::System(requests)) => {
+                collected.extend(requests);
+                continue;
+            }
+            // A validator's block has no other entries, and a builder's skipped ones have no receipt.
+            _ => continue,
+        };
+        let Some(transaction) = signed.next() else {
+            continue;
+        };
         cumulative += execution.gas_used;
         regular += execution.block_gas_used;
         state += execution.state_gas_used;
         summaries.push(ExecutionSummary {
             gas_used: execution.gas_used,
         });
-        plain.push(receipt(transaction.tx_type(), execution, cumulative));
+        let receipt = receipt(transaction.tx_type(), execution, cumulative);
+        receipts.push(Receipt {
+            logs_bloom: if logs < MANY_LOGS {
+                blooms.of(&receipt.logs)
+            } else {
+                Bloom::ZERO
+            },
+            receipt,
+        });
+    }
+    if logs >= MANY_LOGS {
+        fill_blooms(&mut receipts);
     }
     let gas_used = if prepared.is_amsterdam() {
         regular.max(state)
     } else {
         cumulative
-    };
-    let logs: usize = plain.iter().map(|receipt| receipt.logs.len()).sum();
-    let receipts: Vec<Receipt> = if logs < MANY_LOGS {
-        let mut blooms = Blooms::default();
-        let plain = plain.into_iter();
-        plain.map(|receipt| blooms.with(receipt)).collect()
-    } else {
-        let plain = plain.into_par_iter();
-        plain.map_init(Blooms::default, Blooms::with).collect()
     };
     let mut logs_bloom = Bloom::ZERO;
     for receipt in &receipts {
@@ -134,20 +142,47 @@ struct Blooms {
 }
 
 impl Blooms {
-    fn with(&mut self, receipt: EthereumReceipt) -> Receipt {
-        let mut logs_bloom = Bloom::ZERO;
-        for log in &receipt.logs {
+    /// The filter of these logs.
+    fn of(&mut self, logs: &[Log]) -> Bloom {
+        let mut bloom = Bloom::ZERO;
+        for log in logs {
             let address = self.addresses.entry(log.address);
-            logs_bloom.m3_2048_hashed(address.or_insert_with_key(|word| keccak256(word)));
+            bloom.m3_2048_hashed(address.or_insert_with_key(|word| keccak256(word)));
             for topic in log.topics() {
                 let topic = self.topics.entry(*topic);
-                logs_bloom.m3_2048_hashed(topic.or_insert_with_key(|word| keccak256(word)));
+                bloom.m3_2048_hashed(topic.or_insert_with_key(|word| keccak256(word)));
             }
         }
-        Receipt {
-            receipt,
-            logs_bloom,
-        }
+        bloom
+    }
+}
+
+/// So many logs at a time are one thread's: a single transaction may have left nearly all of a block's.
+const SOME_LOGS: usize = 64;
+
+/// Makes the filters of many logs, on all of rayon's threads.
+fn fill_blooms(receipts: &mut [Receipt]) {
+    let pieces = receipts.iter().enumerate().flat_map(|(index, receipt)| {
+        let logs = receipt.receipt.logs.chunks(SOME_LOGS);
+        logs.map(move |logs| (index, logs))
+    });
+    let pieces: Vec<(usize, &[Log])> = pieces.collect();
+    let blooms = pieces
+        .into_par_iter()
+        .map_init(Blooms::default, |blooms, (index, logs)| {
+            (index, blooms.of(logs))
+        });
+    let blooms: Vec<(usize, Bloom)> = blooms.collect();
+    for (index, bloom) in blooms {
+        receipts[index].logs_bloom |= bloom;
+    }
+}
+
+/// How many logs a transaction has left.
+fn logs(outcome: &TxOutcome<Output, TransactionError>) -> usize {
+    match outcome {
+        TxOutcome::Executed(Output::Executed(execution)) => execution.logs.len(),
+        _ => 0,
     }
 }
 
@@ -163,7 +198,7 @@ fn receipt(tx_type: TxType, execution: Execution, cumulative_gas_used: u64) -> E
 #[cfg(test)]
 mod tests {
     use alloy_consensus::TxReceipt;
-    use alloy_primitives::{Address, Bytes, Log};
+    use alloy_primitives::{Address, Bytes};
 
     use super::*;
 
@@ -179,16 +214,28 @@ mod tests {
             vec![log(1, &[1, 2]), log(2, &[]), log(1, &[2, 3, 1])],
             vec![],
             vec![log(2, &[2]), log(3, &[1, 4, 5, 6])],
+            (0..=SOME_LOGS as u8)
+                .map(|number| log(number, &[number]))
+                .collect(),
         ];
         let mut blooms = Blooms::default();
-        for logs in logs {
-            let receipt = EthereumReceipt {
-                tx_type: TxType::Eip1559,
-                success: true,
-                cumulative_gas_used: 21_000,
-                logs,
-            };
-            assert_eq!(blooms.with(receipt.clone()).logs_bloom, receipt.bloom());
+        let receipts = logs.map(|logs| EthereumReceipt {
+            tx_type: TxType::Eip1559,
+            success: true,
+            cumulative_gas_used: 21_000,
+            logs,
+        });
+        for receipt in &receipts {
+            assert_eq!(blooms.of(&receipt.logs), receipt.bloom());
+        }
+        let empty = |receipt| Receipt {
+            receipt,
+            logs_bloom: Bloom::ZERO,
+        };
+        let mut filled = receipts.map(empty);
+        fill_blooms(&mut filled);
+        for receipt in &filled {
+            assert_eq!(receipt.logs_bloom, receipt.receipt.bloom());
         }
     }
 }

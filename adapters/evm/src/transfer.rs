@@ -149,12 +149,14 @@ impl Transfer {
 
     /// Makes the changes, or, if revm has to look at the transfer, none.
     fn settle(mut self, database: &mut ViewDatabase<'_>) -> Result<bool, EvmError> {
-        let sender = Key::balance(self.from);
         if !self.is_simple(database)?
             || self.nonce == u64::MAX
-            || !database.is_nonce(self.from, self.nonce)?
-            || !database.at_least(&sender, self.most)?
+            || !database.use_nonce(self.from, self.nonce)?
         {
+            return Ok(false);
+        }
+        if !database.pay(self.from, self.most, self.cost)? {
+            self.give_back(database, None)?;
             return Ok(false);
         }
         let receipts = [(self.to, self.value), (self.beneficiary, self.fee)];
@@ -162,18 +164,30 @@ impl Transfer {
             if !amount.is_zero()
                 && !database.add(&Key::balance(*account), Delta::Plus(Wei(*amount)))?
             {
-                for (account, amount) in &receipts[..count] {
-                    database.add(&Key::balance(*account), Delta::Minus(Wei(*amount)))?;
-                }
+                self.give_back(database, Some(&receipts[..count]))?;
                 return Ok(false);
             }
         }
-        // Nothing is no change, as for revm.
-        if !self.cost.is_zero() {
-            database.add(&sender, Delta::Minus(Wei(self.cost)))?;
-        }
-        database.bump_nonce(self.from, 1)?;
         self.created.settle(database)?;
         Ok(true)
+    }
+
+    /// Takes back that the nonce was used, and, if there are `receipts`, that they were paid.
+    fn give_back(
+        &self,
+        database: &mut ViewDatabase<'_>,
+        receipts: Option<&[(Address, U256)]>,
+    ) -> Result<(), EvmError> {
+        if let Some(receipts) = receipts {
+            for (account, amount) in receipts.iter().filter(|(_, amount)| !amount.is_zero()) {
+                database.add(&Key::balance(*account), Delta::Minus(Wei(*amount)))?;
+            }
+            if !self.cost.is_zero() {
+                database.add(&Key::balance(self.from), Delta::Plus(Wei(self.cost)))?;
+            }
+        }
+        let one = Delta::Minus(Wei(U256::ONE));
+        database.add(&Key::nonce(self.from), one)?;
+        Ok(())
     }
 }

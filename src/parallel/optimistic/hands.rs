@@ -152,6 +152,7 @@ impl<'a, V: Vm> Hands<'a, V> {
         foreseen: &[u32],
         is_kept: bool,
     ) {
+        let mut found = 0;
         if is_kept {
             self.tell(shared);
             for local in self.locals.iter_mut() {
@@ -162,8 +163,13 @@ impl<'a, V: Vm> Hands<'a, V> {
                 mark::left(local.entry);
                 let mut versions = local.entry.cell().lock();
                 versions.known_to_scans();
-                versions.leave(transaction, value, &mut self.deceived);
+                let is_foreseen = versions.leave(transaction, value, &mut self.deceived);
+                found += usize::from(is_foreseen);
             }
+        }
+        // Most of it has come.
+        if found == foreseen.len() {
+            return;
         }
         for number in foreseen {
             let mut versions = shared.keys.at(*number).cell().lock();

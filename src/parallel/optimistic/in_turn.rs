@@ -8,7 +8,6 @@ use super::{mark, view::OptimisticView};
 use crate::{
     error::AccessKind,
     execute::{Known, Lookup, add_known},
-    protocol::versions::together,
     state::State,
     value::{Bounds, Delta, Value},
     view::StateView,
@@ -79,7 +78,8 @@ impl<V: Vm, S: State<V::Key, V::Value>> Lookup<V::Key, V::Value> for InTurnView<
         let is_added = add_known(self, place, delta, bounds);
         let made = &mut self.0.locals.get_mut(place).made;
         if is_added && !made.put {
-            made.own = Some(together(made.own, delta));
+            // How much it is in all is of no use: its value is known.
+            made.own = Some(delta);
             self.0.locals.note_written(place);
         }
         is_added

@@ -84,14 +84,21 @@ impl<V: Value> Versions<V> {
     }
 
     /// Makes what `transaction` has left part of the base at once, as all before it are committed, and so is it. Names those who have
-    /// seen what is no longer so.
-    pub(crate) fn leave(&mut self, transaction: u32, value: Known<V>, deceived: &mut Vec<Reader>) {
+    /// seen what is no longer so. Says whether something was foreseen there.
+    pub(crate) fn leave(
+        &mut self,
+        transaction: u32,
+        value: Known<V>,
+        deceived: &mut Vec<Reader>,
+    ) -> bool {
         self.settle(transaction);
         let mut at = self.at(transaction);
         let many = self.list.len() - at > MANY;
+        let mut is_foreseen = false;
         if let Some(foreseen) = self.list.get_mut(at)
             && foreseen.transaction == transaction
         {
+            is_foreseen = true;
             // Where many follow, it stays there and says nothing.
             if many {
                 (foreseen.change, foreseen.is_guess, foreseen.adds) = (None, false, false);
@@ -111,6 +118,7 @@ impl<V: Value> Versions<V> {
         }
         self.base = value;
         self.is_changed = true;
+        is_foreseen
     }
 
     /// What committed transactions made of it, if they did.
