@@ -15,6 +15,7 @@ use revm::primitives::hardfork::SpecId;
 use serde::Deserialize;
 
 use crate::{
+    bloom::StreamedBlooms,
     key::Key,
     receipt::{BlockResult, collect},
     rule::GasRule,
@@ -295,12 +296,14 @@ impl<'a> PreparedBlock<'a> {
         tree: Option<&Dtt>,
         cancel: &CancelToken,
     ) -> Result<BlockResult, BlockError> {
-        let mut block = self.to_pleach(state).cancel(cancel);
+        let mut blooms = StreamedBlooms::default();
+        let block = self.to_pleach(state).cancel(cancel);
+        let mut block = block.on_commit(|step, outcome| blooms.push(step, outcome));
         if let Some(tree) = tree {
             block = block.tree(tree);
         }
         let outcome = executor.execute(block);
-        self.finish(outcome.map_err(|error| self.locate(error))?)
+        self.collect(outcome.map_err(|error| self.locate(error))?, blooms)
     }
 
     /// Turns an outcome into receipts and what else the header commits to.
@@ -309,6 +312,15 @@ impl<'a> PreparedBlock<'a> {
     ///
     /// As [`execute`](Self::execute), if a transaction was fatal.
     pub fn finish(&self, outcome: Outcome<BlockVm>) -> Result<BlockResult, BlockError> {
+        self.collect(outcome, StreamedBlooms::default())
+    }
+
+    /// The same if some bloom filters are made already.
+    fn collect(
+        &self,
+        outcome: Outcome<BlockVm>,
+        blooms: StreamedBlooms,
+    ) -> Result<BlockResult, BlockError> {
         let Outcome {
             mut transactions,
             changes,
@@ -327,7 +339,7 @@ impl<'a> PreparedBlock<'a> {
                 reason: Box::new(reason),
             });
         }
-        collect(self, transactions, changes, statistics, conflicts)
+        collect(self, transactions, changes, statistics, conflicts, blooms)
     }
 
     /// Applies the changes of this block to the state that it was executed on.
