@@ -277,10 +277,10 @@ impl ParallelExecutor {
         if is_optimistic {
             let recorder = recorder.as_deref_mut();
             if self.strategy == Strategy::Auto && outlook.is_none() {
-                let (next, _) = fold
+                let next = fold
                     .next()
-                    .unwrap_or((fold.transactions.len(), &fold.transactions[0]));
-                outlook = Some(Outlook::new(rest.vm, &fold.transactions[next..]));
+                    .map_or(fold.transactions.len(), |(next, _)| next);
+                outlook = Some(Outlook::new(rest.vm, fold.transactions, next));
             }
             let ran = optimistic::run(&self.runtime, &input, fold, recorder, overlay, outlook);
             (fold, conflicts) = (ran.fold, ran.conflicts);

@@ -43,12 +43,17 @@ struct Class {
     /// Those of them that took the longest at once, and how many they were: one that is out of the ordinary says nothing of the
     /// others, nor does the first, which finds nothing in the caches.
     worst: (f64, usize),
+    /// Where the last of them is, and how many of each class come after that.
+    last: usize,
+    after: [u32; CLASSES],
 }
 
 /// See the module.
-#[derive(Clone)]
 pub(super) struct Outlook {
     classes: [Class; CLASSES],
+    /// The class of each transaction, from this one on: a VM is asked once.
+    of: Vec<u8>,
+    first: usize,
 }
 
 /// What one worker would take for something, and what several would.
@@ -82,25 +87,39 @@ fn weight<V: Vm>(vm: &V, transaction: &V::Transaction) -> u32 {
     catch_unwind(AssertUnwindSafe(|| vm.weight(transaction))).unwrap_or(1)
 }
 
-/// The class of a transaction.
-pub(super) fn class<V: Vm>(vm: &V, transaction: &V::Transaction) -> usize {
-    class_of(weight(vm, transaction))
-}
-
 fn class_of(weight: u32) -> usize {
     (weight.max(1).ilog2() as usize).min(CLASSES - 1)
 }
 
 impl Outlook {
-    /// On these transactions, none of which has run.
-    pub(super) fn new<V: Vm>(vm: &V, transactions: &[V::Transaction]) -> Self {
-        let mut outlook = Self {
-            classes: [Class::default(); CLASSES],
-        };
-        for transaction in transactions {
-            outlook.classes[class(vm, transaction)].left += 1;
+    /// On these transactions from the `first` on, none of which has run.
+    pub(super) fn new<V: Vm>(vm: &V, transactions: &[V::Transaction], first: usize) -> Self {
+        let of = transactions[first..].iter();
+        let of = of.map(|transaction| class_of(weight(vm, transaction)) as u8);
+        Self::of(of.collect(), first)
+    }
+
+    /// On transactions of these classes.
+    fn of(of: Vec<u8>, first: usize) -> Self {
+        let mut classes = [Class::default(); CLASSES];
+        let mut after = [0; CLASSES];
+        for (at, number) in of.iter().enumerate().rev() {
+            let number = usize::from(*number);
+            let class = &mut classes[number];
+            if class.left == 0 {
+                (class.last, class.after) = (at, after);
+            }
+            class.left += 1;
+            after[number] += 1;
         }
-        outlook
+        Self { classes, of, first }
+    }
+
+    /// The class of a transaction of those that it is on.
+    #[inline]
+    pub(super) fn class(&self, index: usize) -> Option<usize> {
+        let class = self.of.get(index.checked_sub(self.first)?)?;
+        Some(usize::from(*class))
     }
 
     /// How many transactions are left.
@@ -157,13 +176,13 @@ impl Outlook {
 
     /// What is left, for so many workers. `None` if nothing is known of it.
     pub(super) fn coming(&self, workers: usize) -> Option<Estimate> {
-        Some(self.best(workers, |class| class.left)?.0)
+        Some(self.best(workers, true, |class| class.left)?.0)
     }
 
     /// How many classes, the lightest ones, are better executed in turn by one of so many workers: when all before is committed. To execute
     /// them beside others would cost more than it gains.
     pub(super) fn in_turn(&self, workers: usize) -> usize {
-        self.best(workers, |class| class.left)
+        self.best(workers, true, |class| class.left)
             .map_or(0, |(_, in_turn)| in_turn)
     }
 
@@ -175,46 +194,68 @@ impl Outlook {
 
     /// What was done, for so many workers.
     pub(super) fn past(&self, workers: usize) -> Option<Estimate> {
-        Some(self.best(workers, |class| class.done)?.0)
+        Some(self.best(workers, false, |class| class.done)?.0)
     }
 
-    /// What so many workers take for something at best, and what of it one of them executes in turn then.
-    fn best(&self, workers: usize, of: impl Fn(&Class) -> usize) -> Option<(Estimate, usize)> {
+    /// What so many workers take for something at best, and what of it one of them executes in turn then. If it `is_ahead` it counts where
+    /// in the block it is.
+    fn best(
+        &self,
+        workers: usize,
+        is_ahead: bool,
+        of: impl Fn(&Class) -> usize,
+    ) -> Option<(Estimate, usize)> {
         let known = (0..CLASSES).filter_map(|class| Some((class, self.typical(class)?)));
         let known: Vec<_> = known.collect();
         let all: usize = self.classes.iter().map(&of).sum();
         let workers = workers.min(all).max(1) as f64;
         let mut alone = [0.0; CLASSES];
         let (mut beside, mut in_turn) = (alone, alone);
-        let (mut cheap, mut longest) = (0, 0.0_f64);
-        let counts = self.classes.iter().map(of).enumerate();
+        let mut each = alone;
+        let mut cheap = 0;
+        let counts = self.classes.iter().map(&of).enumerate();
         for (class, count) in counts.filter(|(_, count)| *count > 0) {
             let nearest = known.iter().min_by_key(|(other, _)| other.abs_diff(class));
             let (other, (took, keys)) = nearest?;
             // Twice the weight is twice the work; but weights are guesses, so if only lighter ones have run, half of that.
             let guess = if class > *other { 0.5 } else { 1.0 };
-            let each = took * guess * f64::from(1_u32 << class) / f64::from(1_u32 << *other);
+            let one = took * guess * f64::from(1_u32 << class) / f64::from(1_u32 << *other);
             let count = count as f64;
-            longest = longest.max(each);
-            alone[class] = count * each;
-            beside[class] = count * (each + EACH + EACH_KEY * keys);
-            in_turn[class] = count * (each + EACH_IN_TURN + EACH_KEY_IN_TURN * keys);
+            each[class] = one;
+            alone[class] = count * one;
+            beside[class] = count * (one + EACH + EACH_KEY * keys);
+            in_turn[class] = count * (one + EACH_IN_TURN + EACH_KEY_IN_TURN * keys);
             // Of those that take longer one had better execute several at a time.
-            if each < EACH + EACH_KEY * keys {
+            if one < EACH + EACH_KEY * keys {
                 cheap = cheap.max(class + 1);
             }
         }
+        // The last one has run for half of its time when there is nothing else left to do.
+        let longest = each.iter().copied().fold(0.0, f64::max);
+        let end = longest / 2.0 * (1.0 - 1.0 / workers);
         let together = |classes: usize| {
-            let in_turn: f64 = in_turn[..classes].iter().sum();
+            // What is to be executed in turn after the last of the others has nobody to run beside: there one thread goes on, without the
+            // cost.
+            let others = self.classes[classes..].iter();
+            let others = others.filter(|class| is_ahead && class.left > 0);
+            let last = others.max_by_key(|class| class.last);
+            let (mut turns, mut rest) = (0.0, 0.0);
+            for (class, it) in self.classes[..classes].iter().enumerate() {
+                let all = of(it).max(1);
+                let after = last.map_or(0, |last| all.min(last.after[class] as usize));
+                let share = after as f64 / all as f64;
+                rest += alone[class] * share;
+                turns += in_turn[class] * (1.0 - share);
+            }
             let beside: f64 = beside[classes..].iter().sum();
-            let shared = (in_turn + beside) / workers * LOSS;
-            shared.max(in_turn)
+            let shared = (turns + beside) / workers * LOSS;
+            // No transaction is for two.
+            let longest = each[classes..].iter().copied().fold(0.0, f64::max);
+            shared.max(turns).max(longest - end) + rest
         };
         let lightest = (0..=cheap).map(|classes| (classes, together(classes)));
         let (classes, together) = lightest.min_by(|(_, a), (_, b)| a.total_cmp(b))?;
         let alone = alone.iter().sum();
-        // The last one has run for half of its time when there is nothing else left to do.
-        let end = longest / 2.0 * (1.0 - 1.0 / workers);
         let estimate = Estimate {
             alone,
             together,
@@ -229,11 +270,10 @@ mod tests {
     use super::*;
 
     fn outlook(left: &[usize]) -> Outlook {
-        let mut classes = [Class::default(); CLASSES];
-        for (class, left) in classes.iter_mut().zip(left) {
-            class.left = *left;
-        }
-        Outlook { classes }
+        // The lightest first, so that there are others after them.
+        let of = left.iter().enumerate();
+        let of = of.flat_map(|(class, left)| std::iter::repeat_n(class as u8, *left));
+        Outlook::of(of.collect(), 0)
     }
 
     #[test]
@@ -279,6 +319,26 @@ mod tests {
         assert!(left.speed() > 1.4, "{left:?}");
         // The last of the dear ones, on one of two workers.
         assert!((left.end - 5e-6).abs() < 1e-9, "{left:?}");
+    }
+
+    #[test]
+    fn cheap_ones_that_come_after_all_dear_ones_are_for_one() {
+        let known = |of: Vec<u8>| {
+            let mut outlook = Outlook::of(of, 0);
+            for _ in 0..3 {
+                outlook.ran(0, 1, 0.5e-6, 4);
+                outlook.ran(4, 1, 100e-6, 12);
+            }
+            let left = outlook.coming(2).expect("both are known");
+            left.alone - left.together - left.end
+        };
+        let cheap = [0; 100];
+        let before = known([&cheap[..], &[4]].concat());
+        let after = known([&[4], &cheap[..]].concat());
+        assert!(before > 10e-6 && after < 1e-9, "{before} {after}");
+        // With nothing else left, one thread is better.
+        let cheap = known(cheap.to_vec());
+        assert!(cheap < -10e-6, "{cheap}");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use super::outlook::{self, Estimate, Outlook};
+use super::outlook::{Estimate, Outlook};
 use crate::{sync::Moment, vm::Vm};
 
 /// How long transactions are watched between two decisions: some times what it takes until another thread is awake.
@@ -28,9 +28,7 @@ const GUESS: Duration = Duration::from_micros(10);
 const PROMISING: f64 = 2.0;
 
 /// The first transactions of a block, while they run.
-pub(super) struct Trial<'a, V: Vm> {
-    vm: &'a V,
-    transactions: &'a [V::Transaction],
+pub(super) struct Trial {
     outlook: Outlook,
     begun: Moment,
     /// When one looked at the clock last, and after how many transactions, which had touched how many keys.
@@ -50,17 +48,15 @@ pub(super) struct Trial<'a, V: Vm> {
     is_for_many: bool,
 }
 
-impl<'a, V: Vm> Trial<'a, V> {
+impl Trial {
     /// Watches a block that so many workers could execute.
-    pub(super) fn new(
-        vm: &'a V,
-        transactions: &'a [V::Transaction],
+    pub(super) fn new<V: Vm>(
+        vm: &V,
+        transactions: &[V::Transaction],
         workers: NonZeroUsize,
     ) -> Self {
         Self {
-            vm,
-            transactions,
-            outlook: Outlook::new(vm, transactions),
+            outlook: Outlook::new(vm, transactions, 0),
             begun: Moment::now(),
             last: Duration::ZERO,
             done: 0,
@@ -81,13 +77,12 @@ impl<'a, V: Vm> Trial<'a, V> {
     pub(super) fn is_over(&mut self, keys: usize) -> bool {
         self.done += 1;
         self.since += 1;
-        let Some(transaction) = self.transactions.get(self.done - 1) else {
+        let Some(class) = self.outlook.class(self.done - 1) else {
             return false;
         };
-        self.class = outlook::class(self.vm, transaction);
-        self.outlook.done(self.class);
-        let following = self.transactions.get(self.done);
-        let goes_on = following.is_some_and(|next| outlook::class(self.vm, next) == self.class);
+        self.class = class;
+        self.outlook.done(class);
+        let goes_on = self.outlook.class(self.done) == Some(class);
         if self.since < self.next && goes_on {
             return false;
         }

@@ -6,7 +6,7 @@ use super::{Attempted, Kept, Shared, hands::Hands, mark};
 use crate::{
     execute::{Fold, Recorder, Settled},
     mutant::mutant,
-    parallel::outlook::{self, Outlook},
+    parallel::outlook::Outlook,
     protocol::{lifecycle::Taken, versions::Change},
     state::State,
     sync::{Moment, Ordering},
@@ -29,6 +29,9 @@ const MEMORY: Duration = Duration::from_micros(800);
 
 /// Below this it is not worth going on.
 const TOO_SLOW: f64 = 0.95;
+
+/// What one thread takes so many seconds for is not worth giving up: it would need a table of all that was changed.
+const LITTLE: f64 = 30e-6;
 
 /// The committed prefix of a block. One worker at a time has it.
 pub(super) struct Commit<'a, 'r, V: Vm> {
@@ -181,7 +184,7 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         }
         let keys = kept.told.len() + kept.looked.len();
         self.settle(shared);
-        self.goes_on(shared, transaction, (kept.runs, kept.cost, keys))
+        self.goes_on(shared, index, (kept.runs, kept.cost, keys))
     }
 
     /// Executes the next transaction, which nobody else does, and commits it.
@@ -210,7 +213,7 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         hands.leave(shared, number, &kept.written, is_kept);
         self.settle(shared);
         woken.append(&mut shared.lifecycle.settle_reserved(number));
-        self.goes_on(shared, transaction, (1, cost, keys))
+        self.goes_on(shared, index, (1, cost, keys))
     }
 
     /// Says that one more is committed.
@@ -225,12 +228,13 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
     fn goes_on<S>(
         &mut self,
         shared: &Shared<'_, V, S>,
-        transaction: &V::Transaction,
+        index: usize,
         (attempts, cost, keys): (u32, u32, usize),
     ) -> Step<V> {
         self.attempts += attempts;
-        if let Some((outlook, _)) = &mut self.watched {
-            let class = outlook::class(shared.input.vm, transaction);
+        if let Some((outlook, _)) = &mut self.watched
+            && let Some(class) = outlook.class(index)
+        {
             outlook.ran(class, 1, f64::from(cost) * 1e-9, keys);
             outlook.done(class);
         }
@@ -282,7 +286,7 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
             return self.speed > TOO_SLOW;
         };
         self.luck += weight * (speed / past.speed() - self.luck);
-        self.luck * coming.speed() > TOO_SLOW
+        coming.alone < LITTLE || self.luck * coming.speed() > TOO_SLOW
     }
 
     fn stop<S>(&mut self, shared: &Shared<'_, V, S>) -> Step<V> {
