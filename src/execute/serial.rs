@@ -123,19 +123,19 @@ impl<'a, V: Vm> Rest<'a, V> {
         mut overlay: Overlay<'_, V::Key, V::Value, S>,
         observer: &mut impl Observer<V>,
     ) -> Result<Outcome<V>, ExecuteError> {
-        self.some(&mut fold, &mut overlay, observer, |_| false)?;
+        self.some(&mut fold, &mut overlay, observer, |_, _| false)?;
         fold.statistics.keys = overlay.keys();
         Ok(fold.finish(overlay.into_changes()))
     }
 
     /// The loop: executes the next transactions, until there is no more, or that `is_enough`, which is asked after each,
-    /// and told how many keys were touched.
+    /// and told which it was and how many keys were touched.
     pub(crate) fn some<S: State<V::Key, V::Value>>(
         &self,
         fold: &mut Fold<'_, V>,
         overlay: &mut Overlay<'_, V::Key, V::Value, S>,
         observer: &mut impl Observer<V>,
-        mut is_enough: impl FnMut(usize) -> bool,
+        mut is_enough: impl FnMut(usize, usize) -> bool,
     ) -> Result<(), ExecuteError> {
         let Self {
             number,
@@ -196,7 +196,7 @@ impl<'a, V: Vm> Rest<'a, V> {
                 Settled::Keep => overlay.commit(),
                 Settled::Discard => overlay.discard(),
             }
-            if is_enough(overlay.keys()) {
+            if is_enough(index, overlay.keys()) {
                 break;
             }
         }

@@ -254,8 +254,8 @@ impl ParallelExecutor {
             Way::Trial => {
                 let mut trial = Trial::new(rest.vm, fold.transactions, self.runtime.workers());
                 let pool = self.runtime.pool();
-                let is_over = |keys| {
-                    let is_over = trial.is_over(keys);
+                let is_over = |index, keys| {
+                    let is_over = trial.is_over(index, keys);
                     if !is_over && trial.becomes_promising() && !cfg!(pleach_loom) {
                         pool.rouse(pool.threads());
                     }

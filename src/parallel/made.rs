@@ -10,7 +10,7 @@ use crate::{
 pub(super) struct Made<V: Value> {
     /// What it found, once it has looked or asked.
     pub(super) found: Known<V>,
-    /// What it has added to what it found.
+    /// What it has added to what it found; in turn, only that it has.
     pub(super) own: Option<Delta<V::Amount>>,
     /// What it made of it.
     pub(super) pending: Known<V>,

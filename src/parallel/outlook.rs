@@ -51,8 +51,9 @@ struct Class {
 /// See the module.
 pub(super) struct Outlook {
     classes: [Class; CLASSES],
-    /// The class of each transaction, from this one on: a VM is asked once.
+    /// The class of each transaction, so that the VM is not asked again.
     of: Vec<u8>,
+    /// The number of the first of them.
     first: usize,
 }
 
@@ -268,6 +269,16 @@ impl Outlook {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testkit::{Program, ProgramVm, Step};
+
+    #[test]
+    fn those_before_the_first_are_no_part_of_it() {
+        let programs = [Program::new([Step::Get(1)]), Program::new([Step::Get(2)])];
+        let outlook = Outlook::new(&ProgramVm, &programs, 1);
+        let classes = [0, 1, 2].map(|index| outlook.class(index).is_some());
+        assert_eq!((classes, outlook.left()), ([false, true, false], 1));
+        assert_eq!(Outlook::new(&ProgramVm, &programs, 2).left(), 0);
+    }
 
     fn outlook(left: &[usize]) -> Outlook {
         // The lightest first, so that there are others after them.

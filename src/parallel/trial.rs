@@ -72,16 +72,21 @@ impl Trial {
         }
     }
 
-    /// Counts one more transaction, and says whether what is left is probably executed faster by several workers. All so far
-    /// have touched so many `keys`.
-    pub(super) fn is_over(&mut self, keys: usize) -> bool {
-        self.done += 1;
-        self.since += 1;
-        let Some(class) = self.outlook.class(self.done - 1) else {
+    /// Counts the next transaction that was executed, and says whether what is left is probably executed faster by several workers. All
+    /// so far have touched so many `keys`.
+    pub(super) fn is_over(&mut self, index: usize, keys: usize) -> bool {
+        let Some(class) = self.outlook.class(index) else {
             return false;
         };
+        // What a rule has left out before it is done as well.
+        for done in self.done..=index {
+            if let Some(class) = self.outlook.class(done) {
+                self.outlook.done(class);
+            }
+        }
+        self.done = index + 1;
+        self.since += 1;
         self.class = class;
-        self.outlook.done(class);
         let goes_on = self.outlook.class(self.done) == Some(class);
         if self.since < self.next && goes_on {
             return false;

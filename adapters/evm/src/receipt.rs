@@ -63,7 +63,9 @@ pub(crate) fn collect(
     let mut left = Vec::new();
     let (mut cumulative, mut regular, mut state) = (0, 0, 0);
     let mut signed = prepared.block.transactions.iter();
-    for (step, outcome) in transactions.into_iter().enumerate() {
+    let steps = prepared.steps().iter();
+    for ((step, outcome), kind) in transactions.into_iter().enumerate().zip(steps) {
+        let transaction = kind.is_signed().then(|| signed.next()).flatten();
         let execution = match outcome {
             TxOutcome::Executed(Output::Executed(execution)) => execution,
             TxOutcome::Executed(Output::System(requests)) => {
@@ -73,7 +75,7 @@ pub(crate) fn collect(
             // A validator's block has no other entries, and a builder's skipped ones have no receipt.
             _ => continue,
         };
-        let Some(transaction) = signed.next() else {
+        let Some(transaction) = transaction else {
             continue;
         };
         cumulative += execution.gas_used;

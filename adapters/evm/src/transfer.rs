@@ -23,7 +23,7 @@ use crate::{
     value::{Value, Wei},
 };
 
-/// Executes the transaction if it is a valid plain transfer. If not, nothing was changed.
+/// Executes the transaction if it is a valid plain transfer. If not, nothing was changed, though adds that come to zero may be left.
 pub(crate) fn transfer<'a>(
     handler: &LazyHandler<'a>,
     engine: &mut Engine<'a>,
@@ -147,7 +147,7 @@ impl Transfer {
         Ok(pays)
     }
 
-    /// Makes the changes, or, if revm has to look at the transfer, none.
+    /// Makes the changes, or, if revm has to look at the transfer, none but adds that come to zero.
     fn settle(mut self, database: &mut ViewDatabase<'_>) -> Result<bool, EvmError> {
         if !self.is_simple(database)?
             || self.nonce == u64::MAX

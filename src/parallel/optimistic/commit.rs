@@ -6,7 +6,7 @@ use super::{Attempted, Kept, Shared, hands::Hands, mark};
 use crate::{
     execute::{Fold, Recorder, Settled},
     mutant::mutant,
-    parallel::outlook::Outlook,
+    parallel::outlook::{Estimate, Outlook},
     protocol::{lifecycle::Taken, versions::Change},
     state::State,
     sync::{Moment, Ordering},
@@ -30,7 +30,7 @@ const MEMORY: Duration = Duration::from_micros(800);
 /// Below this it is not worth going on.
 const TOO_SLOW: f64 = 0.95;
 
-/// What one thread takes so many seconds for is not worth giving up: it would need a table of all that was changed.
+/// For what takes no more than so many seconds it is not worth giving up: one thread would need a table of all that was changed.
 const LITTLE: f64 = 30e-6;
 
 /// The committed prefix of a block. One worker at a time has it.
@@ -282,11 +282,12 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         let weight = took.as_secs_f64() / (took + MEMORY).as_secs_f64();
         self.speed += weight * (speed - self.speed);
         // What is left may be of another kind than what is done.
-        let (Some(past), Some(coming)) = (past, coming) else {
+        let past = past.map_or(0.0, Estimate::speed);
+        let Some(coming) = coming.filter(|_| past > 0.0) else {
             return self.speed > TOO_SLOW;
         };
-        self.luck += weight * (speed / past.speed() - self.luck);
-        coming.alone < LITTLE || self.luck * coming.speed() > TOO_SLOW
+        self.luck += weight * (speed / past - self.luck);
+        coming.alone.max(coming.together) < LITTLE || self.luck * coming.speed() > TOO_SLOW
     }
 
     fn stop<S>(&mut self, shared: &Shared<'_, V, S>) -> Step<V> {

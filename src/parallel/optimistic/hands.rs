@@ -167,7 +167,7 @@ impl<'a, V: Vm> Hands<'a, V> {
                 found += usize::from(is_foreseen);
             }
         }
-        // Most of it has come.
+        // All of it has come, as a rule: these are all versions that the transaction has.
         if found == foreseen.len() {
             return;
         }

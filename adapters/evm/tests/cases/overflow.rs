@@ -38,13 +38,16 @@ fn fees_that_the_coinbase_cannot_hold_are_dropped() {
 fn a_plain_transfer_to_an_account_that_cannot_hold_it() {
     for fork in ERAS {
         for (has, fits) in [(MAX - wei(5), true), (MAX - wei(4), false)] {
-            let agreed = Scenario::funded(fork)
-                .balance(X, has)
-                .send(Request::new(0, X).value(5))
-                .send(Request::new(0, B).value(1))
-                .agreed();
-            assert_eq!(agreed.done(0).success, fits, "{fork}");
-            assert_eq!(agreed.balance(X), if fits { MAX } else { has });
+            // With no tip: before London the sender's balance stays as it was then.
+            for tip in [0, 10] {
+                let agreed = Scenario::funded(fork)
+                    .balance(X, has)
+                    .send(Request::new(0, X).value(5).price(tip))
+                    .send(Request::new(0, B).value(1).price(tip))
+                    .agreed();
+                assert_eq!(agreed.done(0).success, fits, "{fork}");
+                assert_eq!(agreed.balance(X), if fits { MAX } else { has });
+            }
         }
     }
 }
