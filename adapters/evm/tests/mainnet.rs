@@ -1,9 +1,14 @@
 //! The 44 mainnet blocks that lie beside the project, where they do: each executed and compared with its header.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt::Debug,
+    path::{Path, PathBuf},
+};
 
-use pleach::{Block, CancelToken, Executor, ParallelExecutor, SerialExecutor, Strategy};
-use pleach_evm::{BlockFile, Content, check};
+use pleach::{
+    Block, CancelToken, Changes, Executor, Outcome, ParallelExecutor, SerialExecutor, Strategy, Vm,
+};
+use pleach_evm::{BlockFile, BlockVm, Content, Key, PreparedBlock, Value, check};
 
 use crate::harness::{in_turn::InTurn, runtime};
 
@@ -31,14 +36,42 @@ pub(crate) fn blocks() -> impl Iterator<Item = (PathBuf, Box<BlockFile>)> {
     })
 }
 
+fn prepare(file: &BlockFile) -> PreparedBlock<'_> {
+    let prepared = file.block.prepare(&file.spec);
+    prepared.expect("all signatures have senders")
+}
+
+/// What the serial executor comes to.
+struct Expected {
+    transactions: String,
+    changes: Changes<Key, Value>,
+}
+
+impl Expected {
+    fn of(outcome: Outcome<BlockVm>) -> Self {
+        Self {
+            transactions: format!("{:?}", outcome.transactions),
+            changes: outcome.changes,
+        }
+    }
+
+    fn assert_same<V>(&self, found: &Outcome<V>, what: &str)
+    where
+        V: Vm<Key = Key, Value = Value, Output: Debug, Error: Debug>,
+    {
+        assert!(self.changes == found.changes, "changes of {what}");
+        assert!(
+            self.transactions == format!("{:?}", found.transactions),
+            "outcomes of {what}"
+        );
+    }
+}
+
 #[test]
 fn every_block_matches_its_header() {
     let mut failures = Vec::new();
     for (path, file) in blocks() {
-        let prepared = file
-            .block
-            .prepare(&file.spec)
-            .expect("all signatures have senders");
+        let prepared = prepare(&file);
         match prepared.execute(&SerialExecutor::new(), &file.state, &CancelToken::new()) {
             Ok(result) => {
                 let failed = check(&prepared, &result, None)
@@ -55,15 +88,12 @@ fn every_block_matches_its_header() {
 #[test]
 fn every_number_of_workers_comes_to_the_same() {
     for (path, file) in blocks() {
-        let prepared = file
-            .block
-            .prepare(&file.spec)
-            .expect("all signatures have senders");
+        let prepared = prepare(&file);
         let view = prepared.view(&file.state);
         let serial = SerialExecutor::new()
             .execute(prepared.to_pleach(&view))
             .expect("the block is valid");
-        let expected = format!("{:?}", serial.transactions);
+        let serial = Expected::of(serial);
         for workers in [1, 2, 3, 4, 8, 16] {
             for strategy in [Strategy::Optimistic, Strategy::Auto] {
                 let executor = ParallelExecutor::new(&runtime(workers)).strategy(strategy);
@@ -71,11 +101,7 @@ fn every_number_of_workers_comes_to_the_same() {
                     .execute(prepared.to_pleach(&view))
                     .expect("the block is valid");
                 let what = format!("{} by {strategy:?} on {workers}", path.display());
-                assert!(serial.changes == found.changes, "changes of {what}");
-                assert!(
-                    expected == format!("{:?}", found.transactions),
-                    "outcomes of {what}"
-                );
+                serial.assert_same(&found, &what);
             }
         }
     }
@@ -84,15 +110,12 @@ fn every_number_of_workers_comes_to_the_same() {
 #[test]
 fn what_runs_in_turn_comes_to_the_same() {
     for (path, file) in blocks() {
-        let prepared = file
-            .block
-            .prepare(&file.spec)
-            .expect("all signatures have senders");
+        let prepared = prepare(&file);
         let view = prepared.view(&file.state);
         let serial = SerialExecutor::new()
             .execute(prepared.to_pleach(&view))
             .expect("the block is valid");
-        let expected = format!("{:?}", serial.transactions);
+        let serial = Expected::of(serial);
         // What calls nothing, and all.
         for (up_to, workers) in [(1, 2), (1, 4), (u32::MAX, 2)] {
             let vm = InTurn {
@@ -104,11 +127,7 @@ fn what_runs_in_turn_comes_to_the_same() {
                 .execute(Block::new(&vm, &view, prepared.steps()))
                 .expect("the block is valid");
             let what = format!("{} on {workers}, up to {up_to}", path.display());
-            assert!(serial.changes == found.changes, "changes of {what}");
-            assert!(
-                expected == format!("{:?}", found.transactions),
-                "outcomes of {what}"
-            );
+            serial.assert_same(&found, &what);
         }
     }
 }
@@ -117,26 +136,19 @@ fn what_runs_in_turn_comes_to_the_same() {
 fn recorded_hints_of_any_block_change_nothing() {
     let mut others = Vec::new();
     for (path, file) in blocks() {
-        let prepared = file
-            .block
-            .prepare(&file.spec)
-            .expect("all signatures have senders");
+        let prepared = prepare(&file);
         let view = prepared.view(&file.state);
         let (serial, right) = SerialExecutor::new()
             .record(prepared.to_pleach(&view))
             .expect("the block is valid");
-        let expected = format!("{:?}", serial.transactions);
+        let serial = Expected::of(serial);
         for hints in [&right, &others] {
             let executor = ParallelExecutor::new(&runtime(2));
             let (found, touched) = executor
                 .record(prepared.to_pleach(&view).predicted(hints))
                 .expect("the block is valid");
-            let path = path.display();
-            assert!(serial.changes == found.changes, "changes of {path}");
-            assert!(
-                expected == format!("{:?}", found.transactions),
-                "outcomes of {path}"
-            );
+            let path = path.display().to_string();
+            serial.assert_same(&found, &path);
             assert_eq!(right, touched, "accesses of {path}");
         }
         // They fit the next block no more, and there may be too few.
