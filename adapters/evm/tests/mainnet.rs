@@ -6,7 +6,8 @@ use std::{
 };
 
 use pleach::{
-    Block, CancelToken, Changes, Executor, Outcome, ParallelExecutor, SerialExecutor, Strategy, Vm,
+    Block, CancelToken, Changes, Executor, Outcome, ParallelExecutor, SerialExecutor, State,
+    Strategy, Vm,
 };
 use pleach_evm::{BlockFile, BlockVm, Content, Key, PreparedBlock, Value, check};
 
@@ -55,6 +56,11 @@ impl Expected {
         }
     }
 
+    fn serially(prepared: &PreparedBlock<'_>, state: &impl State<Key, Value>) -> Self {
+        let outcome = SerialExecutor::new().execute(prepared.to_pleach(state));
+        Self::of(outcome.expect("the block is valid"))
+    }
+
     fn assert_same<V>(&self, found: &Outcome<V>, what: &str)
     where
         V: Vm<Key = Key, Value = Value, Output: Debug, Error: Debug>,
@@ -90,10 +96,7 @@ fn every_number_of_workers_comes_to_the_same() {
     for (path, file) in blocks() {
         let prepared = prepare(&file);
         let view = prepared.view(&file.state);
-        let serial = SerialExecutor::new()
-            .execute(prepared.to_pleach(&view))
-            .expect("the block is valid");
-        let serial = Expected::of(serial);
+        let serial = Expected::serially(&prepared, &view);
         for workers in [1, 2, 3, 4, 8, 16] {
             for strategy in [Strategy::Optimistic, Strategy::Auto] {
                 let executor = ParallelExecutor::new(&runtime(workers)).strategy(strategy);
@@ -112,10 +115,7 @@ fn what_runs_in_turn_comes_to_the_same() {
     for (path, file) in blocks() {
         let prepared = prepare(&file);
         let view = prepared.view(&file.state);
-        let serial = SerialExecutor::new()
-            .execute(prepared.to_pleach(&view))
-            .expect("the block is valid");
-        let serial = Expected::of(serial);
+        let serial = Expected::serially(&prepared, &view);
         // What calls nothing, and all.
         for (up_to, workers) in [(1, 2), (1, 4), (u32::MAX, 2)] {
             let vm = InTurn {
