@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `serial.rs` | the plain in-order loop: the specification of all others |
 //! | `overlay.rs` | the state that the serial loop works on |
+//! | `slots.rs` | finds what is known of a key |
 //! | `lookup.rs` | what a VM can ask of a view that knows every value |
 //! | `observe.rs` | the serial loop, watched: what transactions touch, and how long they take |
 //! | `record.rs` | writes down what transactions touch, in any executor |
@@ -15,6 +16,7 @@ mod observe;
 mod overlay;
 mod record;
 mod serial;
+mod slots;
 
 pub use observe::Recording;
 pub use serial::SerialExecutor;

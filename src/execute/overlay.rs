@@ -2,26 +2,23 @@
 //! those of the transaction at hand.
 //!
 //! Every key that is touched gets one slot, found by one hash. The slot holds the value as the kept transactions left
-//! it, loaded from the parent state when it is first asked for, and what the transaction at hand made of it. So a
-//! commit moves values between two fields, and nothing is looked up twice.
+//! it, loaded from the parent state when it is first asked for, and says where what the transaction at hand made of it stands. So a
+//! commit moves values from one place to another, and nothing is looked up twice.
 
 use std::{
     borrow::Borrow,
     collections::BTreeSet,
     fmt::Debug,
-    hash::{BuildHasher, Hash},
+    hash::Hash,
     ops::{Bound, ControlFlow},
-};
-
-use foldhash::fast::RandomState;
-use indexmap::{
-    IndexMap,
-    map::raw_entry_v1::{RawEntryApiV1, RawEntryMut},
 };
 
 use pleach_dtt::AccessSet;
 
-use super::lookup::{Asked, Lookup};
+use super::{
+    lookup::{Asked, Lookup},
+    slots::Slots,
+};
 use crate::{
     error::{AccessKind, BoxError, Undeclared},
     state::{Changes, RangeSupport, State, is_empty_range},
@@ -62,10 +59,6 @@ impl<V> Known<V> {
             Known::No | Known::Absent => None,
         }
     }
-
-    fn take(&mut self) -> Self {
-        std::mem::replace(self, Known::No)
-    }
 }
 
 /// What is known of one key.
@@ -74,26 +67,51 @@ struct Slot<V> {
     kept: Known<V>,
     /// Whether a kept transaction changed it.
     changed: bool,
-    /// What the transaction at hand made of it.
-    pending: Known<V>,
-    /// Whether it has put or deleted it, and so knows it: not only added to it.
-    put: bool,
+    /// Where what the transaction at hand made of it stands, and one more; zero if it made nothing of it.
+    pending: u32,
 }
 
 impl<V> Slot<V> {
-    /// The value that the transaction at hand sees.
-    fn current(&self) -> &Known<V> {
-        if self.pending.is_known() {
-            &self.pending
-        } else {
-            &self.kept
+    /// Nothing is known yet.
+    fn new() -> Self {
+        Self {
+            kept: Known::No,
+            changed: false,
+            pending: 0,
         }
     }
 
     /// Whether the block, or the transaction at hand, has written it.
     fn is_written(&self) -> bool {
-        self.changed || self.pending.is_known()
+        self.changed || self.pending > 0
     }
+
+    /// Sets the value that the transaction at hand sees from now on, by a put or by an add. This is the slot with that number.
+    #[inline]
+    fn write(&mut self, all: &mut Vec<Pending<V>>, slot: usize, value: Option<V>, put: bool) {
+        let value = Known::of(value);
+        if self.pending > 0 {
+            let pending = &mut all[self.pending as usize - 1];
+            pending.value = value;
+            pending.put |= put;
+        } else {
+            all.push(Pending {
+                slot: slot as u32,
+                value,
+                put,
+            });
+            self.pending = all.len() as u32;
+        }
+    }
+}
+
+/// What the transaction at hand made of a key.
+struct Pending<V> {
+    /// The number of the slot.
+    slot: u32,
+    value: Known<V>,
+    /// Whether it has put or deleted it, and so knows it: not only added to it.
+    put: bool,
 }
 
 /// Why a view interrupted a transaction.
@@ -106,11 +124,9 @@ pub(crate) enum Trouble {
 /// The state of a block under way.
 pub(crate) struct Overlay<'a, K, V, S> {
     state: &'a S,
-    // The hash is seeded anew in every process, so that nobody can prepare keys that collide. Results never depend on
-    // it: an `IndexMap` keeps the order of insertion.
-    slots: IndexMap<K, Slot<V>, RandomState>,
-    /// The slots with a pending value.
-    touched: Vec<usize>,
+    slots: Slots<K, Slot<V>>,
+    /// What the transaction at hand made of keys.
+    pending: Vec<Pending<V>>,
     /// The keys that were ever written, in order; kept from the first range scan on.
     ordered: Option<BTreeSet<K>>,
     trouble: Option<Trouble>,
@@ -129,8 +145,8 @@ where
         let keys = transactions.saturating_mul(8).min(1 << 16);
         Self {
             state,
-            slots: IndexMap::with_capacity_and_hasher(keys, RandomState::default()),
-            touched: Vec::new(),
+            slots: Slots::with_capacity(keys),
+            pending: Vec::new(),
             ordered: None,
             trouble: None,
             state_reads: 0,
@@ -154,8 +170,7 @@ where
 
     /// Takes over what a transaction that was kept has made of a key elsewhere.
     pub(crate) fn adopt(&mut self, key: &K, value: Known<V>) {
-        let index = self.slot(key);
-        let slot = &mut self.slots[index];
+        let (_, slot) = self.slots.enter(key, Slot::new);
         slot.kept = value;
         slot.changed = true;
     }
@@ -178,17 +193,18 @@ where
 
     /// Keeps the changes of the transaction at hand.
     pub(super) fn commit(&mut self) {
-        for index in self.touched.drain(..) {
-            let slot = &mut self.slots[index];
-            slot.kept = slot.pending.take();
+        for Pending { slot, value, .. } in self.pending.drain(..) {
+            let slot = self.slots.at_mut(slot as usize);
+            slot.kept = value;
             slot.changed = true;
+            slot.pending = 0;
         }
     }
 
     /// Forgets the changes of the transaction at hand.
     pub(super) fn discard(&mut self) {
-        for index in self.touched.drain(..) {
-            self.slots[index].pending = Known::No;
+        for Pending { slot, .. } in self.pending.drain(..) {
+            self.slots.at_mut(slot as usize).pending = 0;
         }
     }
 
@@ -200,7 +216,7 @@ where
     /// The changes of the kept transactions.
     pub(super) fn into_changes(self) -> Changes<K, V> {
         let mut changes = Vec::with_capacity(self.slots.len());
-        for (key, slot) in self.slots {
+        for (key, slot) in self.slots.into_iter() {
             if slot.changed {
                 changes.push((key, slot.kept.into_option()));
             }
@@ -214,75 +230,78 @@ where
         Interrupt::new()
     }
 
-    /// The index of the slot of `key`, whose value may not be loaded.
-    fn slot(&mut self, key: &K) -> usize {
-        // One hash, whether the key is known or not.
-        let hash = self.slots.hasher().hash_one(key);
-        let entry = self
-            .slots
-            .raw_entry_mut_v1()
-            .from_key_hashed_nocheck(hash, key);
-        match entry {
-            RawEntryMut::Occupied(entry) => entry.index(),
-            RawEntryMut::Vacant(entry) => {
-                let index = entry.index();
-                let slot = Slot {
-                    kept: Known::No,
-                    changed: false,
-                    pending: Known::No,
-                    put: false,
-                };
-                entry.insert_hashed_nocheck(hash, key.clone(), slot);
-                index
-            }
+    /// What the transaction at hand made of the key of a slot, if anything.
+    #[inline]
+    fn pending(&self, slot: &Slot<V>) -> Option<&Pending<V>> {
+        match slot.pending {
+            0 => None,
+            place => Some(&self.pending[place as usize - 1]),
+        }
+    }
+
+    /// The value that the transaction at hand sees.
+    #[inline]
+    fn current<'v>(&'v self, slot: &'v Slot<V>) -> &'v Known<V> {
+        match self.pending(slot) {
+            Some(pending) => &pending.value,
+            None => &slot.kept,
         }
     }
 
     /// Whether the transaction at hand has put or deleted `key`.
     fn has_put(&self, key: &K) -> bool {
-        let slot = self.slots.get(key);
-        slot.is_some_and(|slot| slot.pending.is_known() && slot.put)
+        let slot = self.slots.find(key).map(|index| self.slots.at(index));
+        let pending = slot.and_then(|slot| self.pending(slot));
+        pending.is_some_and(|pending| pending.put)
     }
 
     /// The index of the slot of `key`, with its value loaded.
     fn load(&mut self, key: &K) -> Result<usize, Interrupt> {
-        let index = self.slot(key);
-        if !self.slots[index].current().is_known() {
-            let value = self.state.get(key);
-            self.state_reads += 1;
-            match value {
-                Ok(value) => self.slots[index].kept = Known::of(value),
+        let (index, slot) = self.slots.enter(key, Slot::new);
+        if slot.pending == 0 && !slot.kept.is_known() {
+            match self.state.get(key) {
+                Ok(value) => slot.kept = Known::of(value),
                 Err(error) => return Err(self.interrupt(Trouble::State(Box::new(error)))),
             }
+            self.state_reads += 1;
         }
         Ok(index)
     }
 
     /// The value of a loaded slot.
     fn value(&self, index: usize) -> Option<&V> {
-        self.slots[index].current().as_option()
+        let slot = self.slots.at(index);
+        self.current(slot).as_option()
     }
 
-    /// Sets the value that the transaction at hand sees from now on, by a put or by an add.
-    fn write(&mut self, index: usize, value: Option<V>, put: bool) {
-        let slot = &mut self.slots[index];
-        if slot.pending.is_known() {
-            slot.put |= put;
-        } else {
-            slot.put = put;
-            self.touched.push(index);
-        }
-        slot.pending = Known::of(value);
+    /// Sets the value that the transaction at hand sees from now on, whatever is there.
+    #[inline]
+    fn put(&mut self, key: &K, value: Option<V>) {
+        let (index, slot) = self.slots.enter(key, Slot::new);
+        slot.write(&mut self.pending, index, value, true);
+        self.note_written(index);
+    }
+
+    /// The same by an add to a loaded slot.
+    #[inline]
+    fn set_sum(&mut self, index: usize, sum: Option<V>) {
+        let slot = self.slots.at_mut(index);
+        slot.write(&mut self.pending, index, sum, false);
+        self.note_written(index);
+    }
+
+    #[inline]
+    fn note_written(&mut self, index: usize) {
         if let Some(ordered) = &mut self.ordered {
-            let (key, _) = self.slots.get_index(index).expect("the slot exists");
-            ordered.insert(key.clone());
+            ordered.insert(self.slots.key(index).clone());
         }
     }
 
     /// Collects the keys that were written so far, in order.
     fn order(&mut self) {
         if self.ordered.is_none() {
-            let written = self.slots.iter().filter(|(_, slot)| slot.is_written());
+            let slots = self.slots.iter();
+            let written = slots.filter(|(_, slot)| slot.is_written());
             self.ordered = Some(written.map(|(key, _)| key.clone()).collect());
         }
     }
@@ -301,9 +320,10 @@ where
         let ordered = self.ordered.as_ref().expect("it was just made");
         // What the block made of a key: nothing is known if only discarded transactions wrote it.
         let written = ordered.range((from, to)).map(|key| {
-            let slot = &self.slots[key];
+            let slot = self.slots.find(key).map(|index| self.slots.at(index));
+            let slot = slot.expect("what is ordered has a slot");
             let ours = if slot.is_written() {
-                slot.current()
+                self.current(slot)
             } else {
                 &Known::No
             };
@@ -436,14 +456,13 @@ where
     #[inline]
     fn set(&mut self, key: &K, value: Option<V>) -> Result<(), Interrupt> {
         self.check(AccessKind::Write, key)?;
-        let index = self.overlay.slot(key);
-        self.overlay.write(index, value, true);
+        self.overlay.put(key, value);
         Ok(())
     }
 
     #[inline]
     fn set_sum(&mut self, place: usize, sum: Option<V>) {
-        self.overlay.write(place, sum, false);
+        self.overlay.set_sum(place, sum);
     }
 
     fn scan(
