@@ -170,18 +170,25 @@ impl<K: Ord + Sync, V: Clone + Sync> State<K, V> for MemoryState<K, V> {
 /// A key that was changed and changed back is in it, with its old value. The order is made when somebody first looks at it,
 /// in O(n log n): who only applies the changes need not wait for it.
 pub struct Changes<K, V> {
-    /// Until somebody looks.
-    unsorted: Mutex<Vec<(K, Option<V>)>>,
-    sorted: OnceLock<Vec<(K, Option<V>)>>,
+    /// Until somebody looks, in parts.
+    unsorted: Mutex<Vec<Part<K, V>>>,
+    sorted: OnceLock<Part<K, V>>,
     count: usize,
 }
+
+type Part<K, V> = Vec<(K, Option<V>)>;
 
 impl<K: Ord, V> Changes<K, V> {
     /// Changes that hold each key once.
     pub(crate) fn from_unsorted(changes: Vec<(K, Option<V>)>) -> Self {
+        Self::from_parts(vec![changes])
+    }
+
+    /// The same, in several parts.
+    pub(crate) fn from_parts(parts: Vec<Part<K, V>>) -> Self {
         Self {
-            count: changes.len(),
-            unsorted: Mutex::new(changes),
+            count: parts.iter().map(Vec::len).sum(),
+            unsorted: Mutex::new(parts),
             sorted: OnceLock::new(),
         }
     }
@@ -189,7 +196,7 @@ impl<K: Ord, V> Changes<K, V> {
     fn sorted(&self) -> &[(K, Option<V>)] {
         self.sorted.get_or_init(|| {
             let mut unsorted = self.unsorted.lock().unwrap_or_else(PoisonError::into_inner);
-            sorted(mem::take(&mut unsorted))
+            sorted(joined(mem::take(&mut unsorted)))
         })
     }
 
@@ -205,6 +212,13 @@ impl<K: Ord, V> Changes<K, V> {
     pub fn iter(&self) -> std::slice::Iter<'_, (K, Option<V>)> {
         self.sorted().iter()
     }
+}
+
+fn joined<T>(parts: Vec<Vec<T>>) -> Vec<T> {
+    let mut parts = parts.into_iter();
+    let mut all = parts.next().unwrap_or_default();
+    parts.for_each(|part| all.extend(part));
+    all
 }
 
 fn sorted<K: Ord, V>(mut changes: Vec<(K, Option<V>)>) -> Vec<(K, Option<V>)> {
@@ -226,15 +240,16 @@ impl<K, V> Changes<K, V> {
         self.count == 0
     }
 
-    /// The changed keys and their final values in no particular order, which takes no time.
+    /// The changed keys and their final values in no particular order: O(n) at most.
     #[must_use]
     pub fn into_unordered(self) -> Vec<(K, Option<V>)> {
         match self.sorted.into_inner() {
             Some(sorted) => sorted,
-            None => self
-                .unsorted
-                .into_inner()
-                .unwrap_or_else(PoisonError::into_inner),
+            None => joined(
+                self.unsorted
+                    .into_inner()
+                    .unwrap_or_else(PoisonError::into_inner),
+            ),
         }
     }
 }

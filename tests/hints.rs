@@ -174,7 +174,7 @@ impl Vm for Counting {
 fn results_are_streamed_before_the_block_ends() {
     let keys: Vec<u32> = (0..5_000).collect();
     let state = MemoryState::new();
-    for strategy in [Strategy::Exact, Strategy::Optimistic] {
+    for strategy in [Strategy::Exact, Strategy::Optimistic, Strategy::Split] {
         for workers in [1, 3] {
             let vm = Counting::default();
             let mut ran = Vec::new();

@@ -45,6 +45,14 @@ fn run(transactions: &[&[Step]]) -> Outcome<ProgramVm> {
         .expect("nothing fails here")
 }
 
+/// The ways of executing a block in parallel.
+const STRATEGIES: [Strategy; 4] = [
+    Strategy::Auto,
+    Strategy::Exact,
+    Strategy::Optimistic,
+    Strategy::Split,
+];
+
 /// An executor with so many threads of its own.
 fn executor(workers: usize, strategy: Strategy) -> ParallelExecutor {
     ParallelExecutor::new(&runtime(workers)).strategy(strategy)

@@ -23,7 +23,7 @@ fn check(runtimes: &[Runtime], block: &TestBlock) -> Result<(), TestCaseError> {
     let expected = SerialExecutor::new().execute(block.to_pleach(&ProgramVm));
     let recording = SerialExecutor::new().record(block.to_pleach(&ProgramVm));
     for runtime in runtimes {
-        for strategy in [Strategy::Auto, Strategy::Exact, Strategy::Optimistic] {
+        for strategy in crate::STRATEGIES {
             let executor = ParallelExecutor::new(runtime).strategy(strategy);
             let mut streamed = Vec::new();
             let found = executor.execute(block.to_pleach(&ProgramVm).on_commit(

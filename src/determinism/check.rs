@@ -113,7 +113,12 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
             vm,
             state,
             workers: vec![1, 2, 3, 8],
-            strategies: vec![Strategy::Auto, Strategy::Exact, Strategy::Optimistic],
+            strategies: vec![
+                Strategy::Auto,
+                Strategy::Exact,
+                Strategy::Optimistic,
+                Strategy::Split,
+            ],
             kinds: Kind::all().to_vec(),
             troubles: false,
             schedules: 4,

@@ -67,6 +67,16 @@ impl<'a, V: Vm> Fold<'a, V> {
         Some((index, self.transactions.get(index)?))
     }
 
+    /// How many transactions are settled.
+    pub(crate) fn settled(&self) -> usize {
+        self.outcomes.len()
+    }
+
+    /// Whether this transaction, which is settled, was executed, and its changes are part of the block's.
+    pub(crate) fn is_kept(&self, index: usize) -> bool {
+        matches!(self.outcomes.get(index), Some(TxOutcome::Executed(_)))
+    }
+
     /// Whether a transaction ended the block, so that none after it is executed.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended

@@ -5,6 +5,7 @@
 //! | `serial.rs` | the plain in-order loop: the specification of all others |
 //! | `overlay.rs` | the state that the serial loop works on |
 //! | `slots.rs` | finds what is known of a key |
+//! | `scan.rs` | range scans over keys that were written since |
 //! | `lookup.rs` | what a VM can ask of a view that knows every value |
 //! | `observe.rs` | the serial loop, watched: what transactions touch, and how long they take |
 //! | `record.rs` | writes down what transactions touch, in any executor |
@@ -15,6 +16,7 @@ mod lookup;
 mod observe;
 mod overlay;
 mod record;
+mod scan;
 mod serial;
 mod slots;
 
@@ -23,11 +25,13 @@ pub use serial::SerialExecutor;
 
 pub(crate) use fold::{Attempt, Fold, Settled};
 pub(crate) use lookup::{Asked, Lookup, add_known};
-pub(crate) use overlay::{Known, Overlay, Trouble, allows, merge, number};
+pub(crate) use overlay::{Known, Overlay, Trouble, View, allows, number};
 pub(crate) use record::{Pen, Recorder};
+pub(crate) use scan::merge;
 #[cfg(feature = "determinism")]
 pub(crate) use serial::Observer;
 pub(crate) use serial::Rest;
+pub(crate) use slots::spread;
 
 use crate::{block::Block, error::ExecuteError, outcome::Outcome, state::State, vm::Vm};
 

@@ -6,7 +6,6 @@
 //! commit moves values from one place to another, and nothing is looked up twice.
 
 use std::{
-    borrow::Borrow,
     collections::BTreeSet,
     fmt::Debug,
     hash::Hash,
@@ -15,16 +14,17 @@ use std::{
 
 use pleach_dtt::AccessSet;
 
-use super::{
-    lookup::{Asked, Lookup},
-    slots::Slots,
-};
+use super::{scan::merge, slots::Slots};
 use crate::{
     error::{AccessKind, BoxError, Undeclared},
-    state::{Changes, RangeSupport, State, is_empty_range},
+    state::{Changes, State, is_empty_range},
     value::{Amount, Value},
     vm::Interrupt,
 };
+
+mod view;
+
+pub(crate) use view::View;
 
 /// A value that may not be known, and may be absent if it is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -141,11 +141,27 @@ where
 {
     /// An overlay for a block of so many transactions.
     pub(crate) fn new(state: &'a S, transactions: usize) -> Self {
-        // Most transactions bring a few keys of their own. A hint that is too high costs memory that is never touched.
-        let keys = transactions.saturating_mul(8).min(1 << 16);
         Self {
             state,
-            slots: Slots::with_capacity(keys),
+            slots: Slots::with_capacity(Self::expected(transactions)),
+            pending: Vec::new(),
+            ordered: None,
+            trouble: None,
+            state_reads: 0,
+        }
+    }
+
+    /// How many keys so many transactions have: most bring a few of their own. A hint that is too high costs memory that is never
+    /// touched.
+    fn expected(transactions: usize) -> usize {
+        transactions.saturating_mul(8).min(1 << 16)
+    }
+
+    /// An overlay of another state, in which keys have the same hashes as in this one.
+    pub(crate) fn beside<'s, T>(&self, state: &'s T, transactions: usize) -> Overlay<'s, K, V, T> {
+        Overlay {
+            state,
+            slots: self.slots.beside(Self::expected(transactions)),
             pending: Vec::new(),
             ordered: None,
             trouble: None,
@@ -154,25 +170,31 @@ where
     }
 
     /// A view for the next transaction. `declared` is its access set if that is exact.
-    pub(super) fn view<'o>(
+    pub(crate) fn view<'o>(
         &'o mut self,
         declared: Option<&'o mut AccessSet<K>>,
-    ) -> Asked<View<'o, 'a, K, V, S>> {
+    ) -> View<'o, 'a, K, V, S> {
         let declared = declared.map(|set| {
             set.sort();
             &*set
         });
-        Asked(View {
+        View {
             overlay: self,
             declared,
-        })
+        }
     }
 
     /// Takes over what a transaction that was kept has made of a key elsewhere.
     pub(crate) fn adopt(&mut self, key: &K, value: Known<V>) {
-        let (_, slot) = self.slots.enter(key, Slot::new);
+        let (index, slot) = self.slots.enter(key, Slot::new);
         slot.kept = value;
         slot.changed = true;
+        self.note_written(index);
+    }
+
+    /// Notes that somebody has touched a key elsewhere.
+    pub(crate) fn meet(&mut self, key: &K) {
+        self.slots.enter(key, Slot::new);
     }
 
     /// How many keys were touched.
@@ -186,13 +208,56 @@ where
         slots.map(|(key, slot)| (key, slot.kept, slot.changed))
     }
 
+    /// The state that it lies on.
+    pub(crate) fn state(&self) -> &'a S {
+        self.state
+    }
+
+    /// What `key` is found by, here and in overlays beside this one.
+    pub(crate) fn hash(&self, key: &K) -> u32 {
+        self.slots.hash(key)
+    }
+
+    /// The hash of each key, by the number of its slot.
+    pub(crate) fn hashes(&self) -> Vec<u32> {
+        self.slots.hashes()
+    }
+
+    /// The number of the slot of a key that has this hash.
+    #[inline]
+    pub(crate) fn find_hashed<'k>(&self, hash: u32, key: impl Fn() -> &'k K) -> Option<usize>
+    where
+        K: 'k,
+    {
+        self.slots.find_hashed(hash, key)
+    }
+
+    /// The key of a slot, what is known of it, and whether a kept transaction changed it.
+    pub(crate) fn kept(&self, index: usize) -> (&K, &Known<V>, bool) {
+        let (key, slot) = self.slots.pair(index);
+        (key, &slot.kept, slot.changed)
+    }
+
+    /// Says what kept transactions have made of the key of a slot: `Known::No` if somebody else has to say that.
+    pub(crate) fn replace(&mut self, index: usize, value: Known<V>) {
+        let slot = self.slots.at_mut(index);
+        slot.changed = value.is_known();
+        slot.kept = value;
+    }
+
+    /// The slots whose keys the transaction at hand has put or deleted.
+    pub(crate) fn puts(&self) -> impl Iterator<Item = usize> {
+        let puts = self.pending.iter().filter(|pending| pending.put);
+        puts.map(|pending| pending.slot as usize)
+    }
+
     /// Why the view interrupted the transaction, if it did.
-    pub(super) fn take_trouble(&mut self) -> Option<Trouble> {
+    pub(crate) fn take_trouble(&mut self) -> Option<Trouble> {
         self.trouble.take()
     }
 
     /// Keeps the changes of the transaction at hand.
-    pub(super) fn commit(&mut self) {
+    pub(crate) fn commit(&mut self) {
         for Pending { slot, value, .. } in self.pending.drain(..) {
             let slot = self.slots.at_mut(slot as usize);
             slot.kept = value;
@@ -202,14 +267,14 @@ where
     }
 
     /// Forgets the changes of the transaction at hand.
-    pub(super) fn discard(&mut self) {
+    pub(crate) fn discard(&mut self) {
         for Pending { slot, .. } in self.pending.drain(..) {
             self.slots.at_mut(slot as usize).pending = 0;
         }
     }
 
     /// How often the parent state was asked since this was last asked.
-    pub(super) fn take_state_reads(&mut self) -> usize {
+    pub(crate) fn take_state_reads(&mut self) -> usize {
         std::mem::take(&mut self.state_reads)
     }
 
@@ -333,86 +398,6 @@ where
     }
 }
 
-/// Visits the keys of a range: those of the parent state, and those that were `written` since, of which each says what it
-/// is now, unless it is `Known::No`: then it is what it was. The range is not empty.
-pub(crate) fn merge<K, V, S, R, W>(
-    state: &S,
-    range: (Bound<&K>, Bound<&K>),
-    written: impl Iterator<Item = (R, W)>,
-    visit: &mut dyn FnMut(&K, &V) -> ControlFlow<()>,
-) -> Result<(), Trouble>
-where
-    K: Ord,
-    V: Value,
-    S: State<K, V>,
-    R: Borrow<K>,
-    W: Borrow<Known<V>>,
-{
-    let mut written = written.peekable();
-    let mut flow = ControlFlow::Continue(());
-    let support = state.range(range.0, range.1, &mut |key, value| {
-        while let Some((earlier, ours)) = written.next_if(|(written, _)| written.borrow() < key) {
-            if let Known::Value(value) = ours.borrow() {
-                flow = visit(earlier.borrow(), value);
-                flow?;
-            }
-        }
-        let ours = written.next_if(|(written, _)| written.borrow() == key);
-        let value = match &ours {
-            Some((_, ours)) if ours.borrow().is_known() => ours.borrow().as_option(),
-            _ => Some(value),
-        };
-        if let Some(value) = value {
-            flow = visit(key, value);
-        }
-        flow
-    });
-    match support {
-        Ok(RangeSupport::Visited) => {}
-        Ok(RangeSupport::Unsupported) => return Err(Trouble::RangeUnsupported),
-        Err(error) => return Err(Trouble::State(Box::new(error))),
-    }
-    if flow.is_continue() {
-        for (key, ours) in written {
-            if let Known::Value(value) = ours.borrow()
-                && visit(key.borrow(), value).is_break()
-            {
-                break;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// What one transaction sees of an [`Overlay`].
-pub(super) struct View<'o, 'a, K, V, S> {
-    overlay: &'o mut Overlay<'a, K, V, S>,
-    /// The sorted access set, if it is exact.
-    declared: Option<&'o AccessSet<K>>,
-}
-
-impl<K, V, S> View<'_, '_, K, V, S>
-where
-    K: Ord + Hash + Clone + Debug,
-    V: Value,
-    S: State<K, V>,
-{
-    #[inline]
-    fn check(&mut self, access: AccessKind, key: &K) -> Result<(), Interrupt> {
-        let Some(declared) = self.declared else {
-            return Ok(());
-        };
-        if allows(declared, access, key)
-            || (access != AccessKind::Write && self.overlay.has_put(key))
-        {
-            return Ok(());
-        }
-        let key = format!("{key:?}");
-        let undeclared = Undeclared { access, key };
-        Err(self.overlay.interrupt(Trouble::Undeclared(undeclared)))
-    }
-}
-
 /// Whether a sorted, exact access set lets `key` be touched so.
 pub(crate) fn allows<K: Ord + Clone>(declared: &AccessSet<K>, access: AccessKind, key: &K) -> bool {
     match access {
@@ -430,53 +415,5 @@ pub(crate) fn number<V: Value>(value: Option<&V>) -> Option<V::Amount> {
     match value {
         None => Some(V::Amount::ZERO),
         Some(value) => value.amount(),
-    }
-}
-
-impl<K, V, S> Lookup<K, V> for View<'_, '_, K, V, S>
-where
-    K: Ord + Hash + Clone + Debug,
-    V: Value,
-    S: State<K, V>,
-{
-    /// The index of the slot.
-    type Place = usize;
-
-    #[inline]
-    fn find(&mut self, access: AccessKind, key: &K) -> Result<usize, Interrupt> {
-        self.check(access, key)?;
-        self.overlay.load(key)
-    }
-
-    #[inline]
-    fn value(&self, place: usize) -> Option<&V> {
-        self.overlay.value(place)
-    }
-
-    #[inline]
-    fn set(&mut self, key: &K, value: Option<V>) -> Result<(), Interrupt> {
-        self.check(AccessKind::Write, key)?;
-        self.overlay.put(key, value);
-        Ok(())
-    }
-
-    #[inline]
-    fn set_sum(&mut self, place: usize, sum: Option<V>) {
-        self.overlay.set_sum(place, sum);
-    }
-
-    fn scan(
-        &mut self,
-        from: Bound<&K>,
-        to: Bound<&K>,
-        visit: &mut dyn FnMut(&K, &V) -> ControlFlow<()>,
-    ) -> Result<(), Interrupt> {
-        if let Some(declared) = self.declared
-            && !declared.allows_range((from, to))
-        {
-            let undeclared = Undeclared::range(from, to);
-            return Err(self.overlay.interrupt(Trouble::Undeclared(undeclared)));
-        }
-        self.overlay.scan(from, to, visit)
     }
 }

@@ -13,7 +13,7 @@ const CHUNK: usize = if cfg!(test) { 4 } else { 1 << 14 };
 
 /// Keys, and a `T` for each.
 pub(super) struct Slots<K, T> {
-    /// Seeded anew in every process, so that nobody can prepare keys that collide. Results never depend on it.
+    /// Seeded anew, so that nobody can prepare keys that collide. Results never depend on it.
     hasher: RandomState,
     table: HashTable<Number>,
     chunks: Vec<Vec<(K, T)>>,
@@ -27,16 +27,25 @@ struct Number {
     index: u32,
 }
 
-/// The half of a hash that is kept, as the hash that the table works with.
-fn spread(hash: u32) -> u64 {
+/// The half of a hash that is kept, as the hash that a table works with.
+pub(crate) fn spread(hash: u32) -> u64 {
     u64::from(hash) << 32 | u64::from(hash)
 }
 
 impl<K: Hash + Eq + Clone, T> Slots<K, T> {
     /// None yet; made for about so many. A guess that is too high costs memory that is never touched.
     pub(super) fn with_capacity(keys: usize) -> Self {
+        Self::with_hasher(keys, RandomState::default())
+    }
+
+    /// The same, with the same hashes as here.
+    pub(super) fn beside(&self, keys: usize) -> Self {
+        Self::with_hasher(keys, self.hasher.clone())
+    }
+
+    fn with_hasher(keys: usize, hasher: RandomState) -> Self {
         Self {
-            hasher: RandomState::default(),
+            hasher,
             table: HashTable::with_capacity(keys),
             chunks: vec![Vec::with_capacity(keys.min(CHUNK))],
             count: 0,
@@ -48,8 +57,9 @@ impl<K: Hash + Eq + Clone, T> Slots<K, T> {
         self.count
     }
 
+    /// What its table, and those beside it, find `key` by.
     #[inline]
-    fn hash(&self, key: &K) -> u32 {
+    pub(super) fn hash(&self, key: &K) -> u32 {
         (self.hasher.hash_one(key) >> 32) as u32
     }
 
@@ -83,17 +93,26 @@ impl<K: Hash + Eq + Clone, T> Slots<K, T> {
 
     /// The number of `key`, if it has one.
     pub(super) fn find(&self, key: &K) -> Option<usize> {
-        let hash = self.hash(key);
+        self.find_hashed(self.hash(key), || key)
+    }
+
+    /// The same for a key of which this is the hash. Most that are not here need not be looked at for that.
+    #[inline]
+    pub(super) fn find_hashed<'k>(&self, hash: u32, key: impl Fn() -> &'k K) -> Option<usize>
+    where
+        K: 'k,
+    {
         let is_it =
-            |number: &Number| number.hash == hash && self.pair(number.index as usize).0 == *key;
+            |number: &Number| number.hash == hash && self.pair(number.index as usize).0 == *key();
         let number = self.table.find(spread(hash), is_it)?;
         Some(number.index as usize)
     }
 }
 
 impl<K, T> Slots<K, T> {
+    /// The key with this number, and what belongs to it.
     #[inline]
-    fn pair(&self, index: usize) -> &(K, T) {
+    pub(super) fn pair(&self, index: usize) -> &(K, T) {
         &self.chunks[index / CHUNK][index % CHUNK]
     }
 
@@ -112,6 +131,15 @@ impl<K, T> Slots<K, T> {
     #[inline]
     pub(super) fn at_mut(&mut self, index: usize) -> &mut T {
         &mut self.chunks[index / CHUNK][index % CHUNK].1
+    }
+
+    /// The hash of each key, by its number.
+    pub(super) fn hashes(&self) -> Vec<u32> {
+        let mut hashes = vec![0; self.count];
+        for number in &self.table {
+            hashes[number.index as usize] = number.hash;
+        }
+        hashes
     }
 
     /// All keys, in the order of their numbers.
@@ -142,6 +170,11 @@ mod tests {
         }
         assert_eq!((slots.len(), slots.find(&42)), (100, Some(57)));
         assert_eq!(slots.find(&100), None);
+        let beside = slots.beside(0);
+        for (index, hash) in slots.hashes().into_iter().enumerate() {
+            assert_eq!(beside.hash(slots.key(index)), hash);
+            assert_eq!(slots.find_hashed(hash, || slots.key(index)), Some(index));
+        }
         let all: Vec<_> = slots.iter().copied().collect();
         assert!(all.iter().copied().eq((0..100).rev().map(|key| (key, 3))));
         assert!(slots.into_iter().eq(all));

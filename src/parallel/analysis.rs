@@ -89,7 +89,7 @@ impl ParallelExecutor {
         let plan = || {
             let runtime = self.runtime();
             match self.chosen() {
-                Strategy::Serial | Strategy::Optimistic => None,
+                Strategy::Serial | Strategy::Optimistic | Strategy::Split => None,
                 Strategy::Auto if runtime.workers().get() == 1 || transactions.len() < FEW => None,
                 _ if looks_like_chain(vm, transactions) => None,
                 Strategy::Auto if announces_nothing(vm, transactions) => None,

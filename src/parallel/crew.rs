@@ -61,6 +61,10 @@ pub(super) fn run(
 
 /// Has the caller and up to so many helpers act on so many parts, each once. They `begin` with something of their own, by their number, and
 /// leave it.
+///
+/// # Panics
+///
+/// As [`run`]. Parts that nobody has begun then may be left out.
 pub(super) fn share<T: Send>(
     runtime: &Runtime,
     helpers: usize,
@@ -75,19 +79,31 @@ pub(super) fn share<T: Send>(
         let part = taken.fetch_add(1, Ordering::Relaxed);
         (part < parts).then_some(part)
     };
+    let panic: Mutex<Option<Box<dyn Any + Send>>> = Mutex::new(None);
     let work = || {
         let Some(first) = next() else {
             return;
         };
-        // ORDERING: Relaxed, as above.
-        let mut mine = begin(numbers.fetch_add(1, Ordering::Relaxed));
-        let mut part = Some(first);
-        while let Some(this) = part {
-            act(&mut mine, this);
-            part = next();
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            // ORDERING: Relaxed, as above.
+            let mut mine = begin(numbers.fetch_add(1, Ordering::Relaxed));
+            let mut part = Some(first);
+            while let Some(this) = part {
+                act(&mut mine, this);
+                part = next();
+            }
+            mine
+        }));
+        match done {
+            Ok(mine) => lock(&left).push(mine),
+            Err(cause) => {
+                lock(&panic).get_or_insert(cause);
+            }
         }
-        lock(&left).push(mine);
     };
     runtime.pool().run(helpers, &work);
+    if let Some(cause) = lock(&panic).take() {
+        resume_unwind(cause);
+    }
     std::mem::take(&mut *lock(&left))
 }

@@ -10,12 +10,13 @@ use super::{
     planned,
     runtime::Runtime,
     settling::End,
-    trial::Trial,
+    split::{self, Left},
+    trial::{Choice, Trial},
 };
 use crate::{
     block::{Block, Hints},
     error::ExecuteError,
-    execute::{Executor, Known, Overlay, Recorder, Recording, Rest},
+    execute::{Executor, Fold, Known, Overlay, Recorder, Recording, Rest},
     outcome::Outcome,
     state::{Changes, State},
     times::Clock,
@@ -44,6 +45,10 @@ pub enum Strategy {
     /// By optimism: transactions run before it is certain what those before them leave, and again if that turns out to
     /// matter; but for those that [weigh](Vm::weight) nothing, which run in turn. Access sets, exact or predicted, say who had better wait for whom.
     Optimistic,
+    /// In stretches: each worker executes transactions that follow each other one after another, on what those before them probably
+    /// leave, and then all of it is put together. That costs hardly more than serial execution, and is for many small transactions; but if
+    /// one of them looks at what a stretch before it has written, all of its stretch was in vain. The rest is executed serially then.
+    Split,
 }
 
 /// A plan is for more transactions than that. Models have smaller blocks.
@@ -164,7 +169,8 @@ impl ParallelExecutor {
         let predicted = match self.strategy {
             Strategy::Serial => return Way::Serial,
             Strategy::Optimistic => return Way::Optimistic,
-            Strategy::Auto if workers == 1 => return Way::Serial,
+            Strategy::Auto | Strategy::Split if workers == 1 => return Way::Serial,
+            Strategy::Split => return Way::Split,
             Strategy::Auto if block.transactions.len() < FEW => return Way::Trial,
             Strategy::Auto => Some(block.hints.predicted),
             Strategy::Exact => None,
@@ -214,8 +220,7 @@ impl ParallelExecutor {
         );
         let way = self.way(&mut block);
         let hints = Hints { ..block.hints };
-        let (mut fold, rest, state) = Rest::of(block, clock);
-        let mut conflicts = Vec::new();
+        let (fold, rest, state) = Rest::of(block, clock);
         let cancel = rest.cancel.clone();
         let mut input = Input {
             vm: rest.vm,
@@ -231,77 +236,155 @@ impl ParallelExecutor {
         // on to the end.
         let expected = match way {
             Way::Trial | Way::Serial => fold.transactions.len(),
-            Way::Planned(_) | Way::Optimistic => 0,
+            Way::Planned(_) | Way::Optimistic | Way::Split => 0,
         };
-        let mut overlay = Overlay::new(state, expected);
-        let mut outlook = None;
-        let is_optimistic = match way {
-            Way::Serial => false,
+        let overlay = Overlay::new(state, expected);
+        let next = match way {
+            Way::Serial => Next::Serial(fold, overlay),
             Way::Planned(plan) => {
+                self.by_plan(&plan, &input, fold, recorder.as_deref_mut(), overlay)
+            }
+            Way::Optimistic => Next::Optimistic(fold, overlay, None),
+            Way::Split => {
+                let outlook = Outlook::new(rest.vm, fold.transactions, 0);
                 let recorder = recorder.as_deref_mut();
-                let mut ran = planned::run(&self.runtime, &plan, &input, fold, recorder);
-                let all = ran.fold.transactions.len();
-                if ran.clean == all {
-                    ran.fold.statistics.keys = plan.keys();
-                    let (fold, changes) = ran.into_changes(&self.runtime, &plan);
-                    return Ok(fold.finish(changes));
-                }
-                let end = ran.end;
-                fold = ran.adopt(&plan, &mut overlay);
-                end == Some(End::Surprise) && !input.is_cancelled()
+                self.in_stretches((&rest, &input, outlook), fold, recorder, overlay)?
             }
-            Way::Optimistic => true,
-            Way::Trial => {
-                let mut trial = Trial::new(rest.vm, fold.transactions, self.runtime.workers());
-                let pool = self.runtime.pool();
-                let is_over = |index, keys| {
-                    let is_over = trial.is_over(index, keys);
-                    if !is_over && trial.becomes_promising() && !cfg!(pleach_loom) {
-                        pool.rouse(pool.threads());
-                    }
-                    is_over
-                };
-                rest.some(&mut fold, &mut overlay, &mut recorder, is_over)?;
-                outlook = trial.into_outlook();
-                let next = fold
-                    .next()
-                    .map_or(fold.transactions.len(), |(next, _)| next);
-                let hinted = input.hints.predicted.get(next..).unwrap_or_default();
-                let accesses = hinted.iter().map(|set| set.entries().len()).sum();
-                if outlook.as_ref().is_some_and(|it| !it.affords(accesses)) {
-                    input.hints.predicted = &[];
-                }
-                outlook.is_some()
-            }
+            Way::Trial => self.by_trial(&rest, &input, fold, &mut recorder, overlay)?,
         };
-        if is_optimistic {
-            let recorder = recorder.as_deref_mut();
-            if self.strategy == Strategy::Auto && outlook.is_none() {
-                let next = fold
-                    .next()
-                    .map_or(fold.transactions.len(), |(next, _)| next);
-                outlook = Some(Outlook::new(rest.vm, fold.transactions, next));
-            }
-            let ran = optimistic::run(&self.runtime, &input, fold, recorder, overlay, outlook);
-            (fold, conflicts) = (ran.fold, ran.conflicts);
-            if fold.next().is_none() {
-                let changes = Changes::from_unsorted(ran.changed);
-                return Ok(Outcome {
-                    conflicts,
-                    ..fold.finish(changes)
-                });
-            }
+        let (mut fold, mut overlay, outlook) = match next {
+            Next::Over(fold, changes) => return Ok(fold.finish(changes)),
+            Next::Serial(fold, overlay) => return rest.run(fold, overlay, &mut recorder),
+            Next::Optimistic(fold, overlay, outlook) => (fold, overlay, outlook),
+        };
+        let next = fold.settled();
+        let hinted = input.hints.predicted.get(next..).unwrap_or_default();
+        let accesses = hinted.iter().map(|set| set.entries().len()).sum();
+        if outlook.as_ref().is_some_and(|it| !it.affords(accesses)) {
+            input.hints.predicted = &[];
+        }
+        let unknown = || Outlook::new(rest.vm, fold.transactions, next);
+        let outlook = match outlook {
+            Some(outlook) => Some(*outlook),
+            None => (self.strategy == Strategy::Auto).then(unknown),
+        };
+        let ran = optimistic::run(
+            &self.runtime,
+            &input,
+            fold,
+            recorder.as_deref_mut(),
+            overlay,
+            outlook,
+        );
+        fold = ran.fold;
+        let outcome = if fold.next().is_none() {
+            fold.finish(Changes::from_unsorted(ran.changed))
+        } else {
             overlay = Overlay::new(state, fold.transactions.len());
             for (key, value) in ran.changed {
                 overlay.adopt(&key, Known::of(value));
             }
-        }
-        let outcome = rest.run(fold, overlay, &mut recorder)?;
+            rest.run(fold, overlay, &mut recorder)?
+        };
         Ok(Outcome {
-            conflicts,
+            conflicts: ran.conflicts,
             ..outcome
         })
     }
+
+    /// Executes a block by its plan, as far as that carries.
+    fn by_plan<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
+        &self,
+        plan: &Plan<V>,
+        input: &Input<'_, V, S>,
+        fold: Fold<'a, V>,
+        recorder: Option<&mut Recorder<V::Key>>,
+        mut overlay: Overlay<'s, V::Key, V::Value, S>,
+    ) -> Next<'a, 's, V, S> {
+        let mut ran = planned::run(&self.runtime, plan, input, fold, recorder);
+        if ran.clean == ran.fold.transactions.len() {
+            ran.fold.statistics.keys = plan.keys();
+            let (fold, changes) = ran.into_changes(&self.runtime, plan);
+            return Next::Over(fold, changes);
+        }
+        let end = ran.end;
+        let fold = ran.adopt(plan, &mut overlay);
+        if end == Some(End::Surprise) && !input.is_cancelled() {
+            Next::Optimistic(fold, overlay, None)
+        } else {
+            Next::Serial(fold, overlay)
+        }
+    }
+
+    /// Executes a block serially until something else seems to pay.
+    fn by_trial<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
+        &self,
+        rest: &Rest<'_, V>,
+        input: &Input<'_, V, S>,
+        mut fold: Fold<'a, V>,
+        recorder: &mut Option<&mut Recorder<V::Key>>,
+        mut overlay: Overlay<'s, V::Key, V::Value, S>,
+    ) -> Result<Next<'a, 's, V, S>, ExecuteError> {
+        let mut trial = Trial::new(rest.vm, fold.transactions, self.runtime.workers());
+        let pool = self.runtime.pool();
+        let is_over = |index, keys| {
+            let is_over = trial.is_over(index, keys);
+            if !is_over && trial.becomes_promising() && !cfg!(pleach_loom) {
+                pool.rouse(pool.threads());
+            }
+            is_over
+        };
+        rest.some(&mut fold, &mut overlay, recorder, is_over)?;
+        let (outlook, choice) = trial.into_outlook();
+        match choice {
+            Choice::Alone => Ok(Next::Serial(fold, overlay)),
+            Choice::Beside => Ok(Next::Optimistic(fold, overlay, Some(Box::new(outlook)))),
+            Choice::Split => {
+                let recorder = recorder.as_deref_mut();
+                self.in_stretches((rest, input, outlook), fold, recorder, overlay)
+            }
+        }
+    }
+
+    /// Executes a block in stretches, as far as that carries.
+    fn in_stretches<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
+        &self,
+        (rest, input, mut outlook): (&Rest<'_, V>, &Input<'_, V, S>, Outlook),
+        fold: Fold<'a, V>,
+        recorder: Option<&mut Recorder<V::Key>>,
+        overlay: Overlay<'s, V::Key, V::Value, S>,
+    ) -> Result<Next<'a, 's, V, S>, ExecuteError> {
+        let what = (rest, input, &outlook);
+        let ran = split::run(&self.runtime, what, fold, recorder, overlay)?;
+        let (overlay, is_conflict) = match ran.left {
+            Left::Nothing(changes) => return Ok(Next::Over(ran.fold, changes)),
+            Left::Some {
+                overlay,
+                is_conflict,
+            } => (overlay, is_conflict),
+        };
+        outlook.go_on_at(ran.fold.settled());
+        let is_beside = is_conflict && outlook.is_for_many(self.runtime.workers());
+        if is_beside && self.strategy == Strategy::Auto {
+            Ok(Next::Optimistic(ran.fold, overlay, Some(Box::new(outlook))))
+        } else {
+            Ok(Next::Serial(ran.fold, overlay))
+        }
+    }
+}
+
+/// What is to be done with a block, of which some transactions may be settled.
+enum Next<'a, 's, V: Vm, S> {
+    /// All are, and they have changed this.
+    Over(Fold<'a, V>, Changes<V::Key, V::Value>),
+    /// The others are executed serially, on what those have left.
+    Serial(Fold<'a, V>, Overlay<'s, V::Key, V::Value, S>),
+    /// They are executed optimistically, on what those have left, as long as that pays, if the outlook says what one worker would take.
+    Optimistic(
+        Fold<'a, V>,
+        Overlay<'s, V::Key, V::Value, S>,
+        Option<Box<Outlook>>,
+    ),
 }
 
 /// The plan that was made for the block before, if it is one for this strategy.
@@ -316,6 +399,7 @@ enum Way<V: Vm> {
     Serial,
     Planned(Box<Plan<V>>),
     Optimistic,
+    Split,
     /// Serially at first, and optimistically if that seems to pay.
     Trial,
 }

@@ -14,6 +14,7 @@
 //! | `settling.rs` | settles its transactions in block order |
 //! | `view.rs` | what a transaction of a plan sees |
 //! | `made.rs` | what the transaction at hand makes of one key |
+//! | `split/` | has each worker execute a stretch of the block one after another, and puts that together |
 //! | `optimistic/` | runs transactions before it is certain what those before them leave |
 
 mod analysis;
@@ -27,6 +28,7 @@ mod plan;
 mod planned;
 mod runtime;
 mod settling;
+mod split;
 mod trial;
 mod view;
 

@@ -3,7 +3,11 @@
 //! Transactions of similar weight ([`Vm::weight`]) are of one class, and what those took that have run says what those will
 //! take that have not.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    num::NonZeroUsize,
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use crate::vm::Vm;
 
@@ -23,6 +27,20 @@ const EACH_KEY_IN_TURN: f64 = 0.06e-6;
 /// attempts are in vain, and no hint saves more than one of a transaction's. Measured on Ethereum, roughly.
 const EACH_HINT: f64 = 0.1e-6;
 const HINTS: f64 = 0.05;
+
+/// What it costs to run a transaction in a stretch, beside what it costs alone, and for each of its keys: what all workers share, and what
+/// one of them does for the others. Measured on payments and on Ethereum, roughly.
+const EACH_IN_STRETCH: f64 = 0.05e-6;
+const EACH_KEY_IN_STRETCH: f64 = 0.07e-6;
+const EACH_SETTLED: f64 = 0.05e-6;
+
+/// How many seconds the helpers have to win for all at least: some times what it takes to wake them.
+pub(super) const WORTH: f64 = 60e-6;
+
+/// How many seconds one worker has to be busy, so that to look whether stretches are right costs next to nothing: if nothing else would
+/// help, and if transactions could be executed beside others as well, of which more are right.
+const LARGE: f64 = 5e-3;
+const VERY_LARGE: f64 = 20e-3;
 
 /// Some of what is done together is in vain, or waits.
 const LOSS: f64 = 1.05;
@@ -92,6 +110,16 @@ fn class_of(weight: u32) -> usize {
     (weight.max(1).ilog2() as usize).min(CLASSES - 1)
 }
 
+/// What one transaction of a class takes, and how many keys it has, by what is known of the nearest class.
+fn guess(known: &[(usize, (f64, f64))], class: usize) -> Option<(f64, f64)> {
+    let nearest = known.iter().min_by_key(|(other, _)| other.abs_diff(class));
+    let (other, (took, keys)) = nearest?;
+    // Twice the weight is twice the work; but weights are guesses, so if only lighter ones have run, half of that.
+    let half = if class > *other { 0.5 } else { 1.0 };
+    let one = took * half * f64::from(1_u32 << class) / f64::from(1_u32 << *other);
+    Some((one, *keys))
+}
+
 impl Outlook {
     /// On these transactions from the `first` on, none of which has run.
     pub(super) fn new<V: Vm>(vm: &V, transactions: &[V::Transaction], first: usize) -> Self {
@@ -121,6 +149,53 @@ impl Outlook {
     pub(super) fn class(&self, index: usize) -> Option<usize> {
         let class = self.of.get(index.checked_sub(self.first)?)?;
         Some(usize::from(*class))
+    }
+
+    /// Cuts these transactions into so many stretches, or less, that probably take as long as each other.
+    pub(super) fn shares(&self, range: Range<usize>, count: usize) -> Vec<Range<usize>> {
+        let each = self.each();
+        let costs = range
+            .clone()
+            .map(|index| self.class(index).map_or(1.0, |class| each[class]));
+        let all: f64 = costs.clone().sum();
+        let mut shares = Vec::with_capacity(count);
+        let (mut begin, mut sum) = (range.start, 0.0);
+        for (index, cost) in range.clone().zip(costs) {
+            sum += cost;
+            let is_enough = sum * count as f64 >= all * (shares.len() + 1) as f64;
+            if is_enough && shares.len() + 1 < count {
+                shares.push(begin..index + 1);
+                begin = index + 1;
+            }
+        }
+        if begin < range.end {
+            shares.push(begin..range.end);
+        }
+        shares
+    }
+
+    /// What one transaction of each class probably takes; by its weight alone if nothing is known.
+    fn each(&self) -> [f64; CLASSES] {
+        let known = self.known();
+        std::array::from_fn(|class| {
+            guess(&known, class).map_or_else(|| f64::from(1_u32 << class), |(one, _)| one)
+        })
+    }
+
+    /// The classes of which some have run, with what one takes and how many keys it has.
+    fn known(&self) -> Vec<(usize, (f64, f64))> {
+        let known = (0..CLASSES).filter_map(|class| Some((class, self.typical(class)?)));
+        known.collect()
+    }
+
+    /// What is left begins with this transaction.
+    pub(super) fn go_on_at(&mut self, index: usize) {
+        for class in &mut self.classes {
+            class.left = 0;
+        }
+        for class in self.of.iter().skip(index.saturating_sub(self.first)) {
+            self.classes[usize::from(*class)].left += 1;
+        }
     }
 
     /// How many transactions are left.
@@ -180,6 +255,42 @@ impl Outlook {
         Some(self.best(workers, true, |class| class.left)?.0)
     }
 
+    /// How many seconds so many workers would probably win if they executed transactions beside others, if anything is known of that.
+    pub(super) fn gain(&self, workers: NonZeroUsize) -> Option<f64> {
+        let Estimate {
+            alone,
+            together,
+            end,
+        } = self.coming(workers.get())?;
+        (self.left() > 1).then_some(alone - together - end)
+    }
+
+    /// Whether that is worth it.
+    pub(super) fn is_for_many(&self, workers: NonZeroUsize) -> bool {
+        self.gain(workers).is_some_and(|gain| gain > WORTH)
+    }
+
+    /// Whether it is worth it to look whether so many workers can execute what is left in stretches.
+    pub(super) fn is_for_stretches(&self, workers: NonZeroUsize) -> bool {
+        let Some(beside) = self.coming(workers.get()) else {
+            return false;
+        };
+        let known = self.known();
+        let (mut all, mut settled) = (0.0, 0.0);
+        for (number, class) in self.classes.iter().enumerate() {
+            let (one, keys) = guess(&known, number).unwrap_or_default();
+            let count = class.left as f64;
+            all += count * (one + EACH_IN_STRETCH + EACH_KEY_IN_STRETCH * keys);
+            settled += count * EACH_SETTLED;
+        }
+        let stretches = all / workers.get() as f64 * LOSS + settled;
+        if self.is_for_many(workers) {
+            beside.alone > VERY_LARGE && stretches < beside.together
+        } else {
+            beside.alone > LARGE && beside.alone - stretches > WORTH
+        }
+    }
+
     /// How many classes, the lightest ones, are better executed in turn by one of so many workers: when all before is committed. To execute
     /// them beside others would cost more than it gains.
     pub(super) fn in_turn(&self, workers: usize) -> usize {
@@ -206,8 +317,7 @@ impl Outlook {
         is_ahead: bool,
         of: impl Fn(&Class) -> usize,
     ) -> Option<(Estimate, usize)> {
-        let known = (0..CLASSES).filter_map(|class| Some((class, self.typical(class)?)));
-        let known: Vec<_> = known.collect();
+        let known = self.known();
         let all: usize = self.classes.iter().map(&of).sum();
         let workers = workers.min(all).max(1) as f64;
         let mut alone = [0.0; CLASSES];
@@ -216,11 +326,7 @@ impl Outlook {
         let mut cheap = 0;
         let counts = self.classes.iter().map(&of).enumerate();
         for (class, count) in counts.filter(|(_, count)| *count > 0) {
-            let nearest = known.iter().min_by_key(|(other, _)| other.abs_diff(class));
-            let (other, (took, keys)) = nearest?;
-            // Twice the weight is twice the work; but weights are guesses, so if only lighter ones have run, half of that.
-            let guess = if class > *other { 0.5 } else { 1.0 };
-            let one = took * guess * f64::from(1_u32 << class) / f64::from(1_u32 << *other);
+            let (one, keys) = guess(&known, class)?;
             let count = count as f64;
             each[class] = one;
             alone[class] = count * one;

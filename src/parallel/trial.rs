@@ -6,7 +6,7 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use super::outlook::{Estimate, Outlook};
+use super::outlook::{Outlook, WORTH};
 use crate::{sync::Moment, vm::Vm};
 
 /// How long transactions are watched between two decisions: some times what it takes until another thread is awake.
@@ -18,9 +18,6 @@ const LOOK: Duration = Duration::from_micros(3);
 /// So few transactions, which nothing was in the caches for, say little of the others, unless they have taken so long.
 const SOME: usize = 4;
 const LONG: Duration = Duration::from_micros(120);
-
-/// How many seconds the helpers have to win for all at least: some times what it takes to wake them.
-const WORTH: f64 = 60e-6;
 
 /// When to guess whether they are going to be needed, once, and how many times as much they have to win then: if so they are woken, and
 /// awake when that is decided.
@@ -45,7 +42,18 @@ pub(super) struct Trial {
     workers: NonZeroUsize,
     has_guessed: bool,
     is_promising: bool,
-    is_for_many: bool,
+    choice: Choice,
+}
+
+/// How what is left is probably executed fastest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Choice {
+    /// By one worker.
+    Alone,
+    /// By several, one transaction beside others.
+    Beside,
+    /// By several, in stretches.
+    Split,
 }
 
 impl Trial {
@@ -68,7 +76,7 @@ impl Trial {
             workers,
             has_guessed: false,
             is_promising: false,
-            is_for_many: false,
+            choice: Choice::Alone,
         }
     }
 
@@ -101,8 +109,8 @@ impl Trial {
     }
 
     /// What was found out.
-    pub(super) fn into_outlook(self) -> Option<Outlook> {
-        self.is_for_many.then_some(self.outlook)
+    pub(super) fn into_outlook(self) -> (Outlook, Choice) {
+        (self.outlook, self.choice)
     }
 
     fn look(&mut self, now: Duration, keys: usize) -> bool {
@@ -116,7 +124,7 @@ impl Trial {
         if now < self.until || (self.done < SOME && now < LONG) {
             if now > GUESS
                 && !self.has_guessed
-                && let Some(gain) = self.gain()
+                && let Some(gain) = self.outlook.gain(self.workers)
             {
                 self.has_guessed = true;
                 self.is_promising = gain > PROMISING * WORTH;
@@ -124,17 +132,13 @@ impl Trial {
             return false;
         }
         self.until = now + WATCH;
-        self.is_for_many = self.gain().is_some_and(|gain| gain > WORTH);
-        self.is_for_many
-    }
-
-    /// How many seconds several workers would probably win, if anything is known of that.
-    fn gain(&self) -> Option<f64> {
-        let Estimate {
-            alone,
-            together,
-            end,
-        } = self.outlook.coming(self.workers.get())?;
-        (self.outlook.left() > 1).then_some(alone - together - end)
+        self.choice = if self.outlook.is_for_stretches(self.workers) {
+            Choice::Split
+        } else if self.outlook.is_for_many(self.workers) {
+            Choice::Beside
+        } else {
+            Choice::Alone
+        };
+        self.choice != Choice::Alone
     }
 }

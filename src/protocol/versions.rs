@@ -10,6 +10,8 @@
 
 mod question;
 mod settled;
+#[cfg(test)]
+pub(crate) mod small;
 mod terms;
 
 use smallvec::SmallVec;

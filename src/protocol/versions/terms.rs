@@ -164,74 +164,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{
-        super::question::{Change, together},
+        super::{
+            question::{Change, together},
+            small::{Item, Small, items, question},
+        },
         *,
     };
     use crate::{execute::Known, value::Bounds};
-
-    /// Few enough numbers to try them all.
-    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-    struct Small(u8);
-
-    const MOST: u8 = 15;
-
-    impl Amount for Small {
-        const ZERO: Self = Small(0);
-        const MAX: Self = Small(MOST);
-
-        fn checked_add(self, other: Self) -> Option<Self> {
-            (self.0 + other.0 <= MOST).then_some(Small(self.0 + other.0))
-        }
-
-        fn checked_sub(self, other: Self) -> Option<Self> {
-            self.0.checked_sub(other.0).map(Small)
-        }
-    }
-
-    /// A number that is absent if it is zero, or no number.
-    #[derive(Clone, PartialEq, Eq, Debug)]
-    enum Item {
-        Number(u8),
-        Name,
-    }
-
-    impl Value for Item {
-        type Amount = Small;
-
-        fn amount(&self) -> Option<Small> {
-            match self {
-                Item::Number(number) => Some(Small(*number)),
-                Item::Name => None,
-            }
-        }
-
-        fn from_amount(amount: Small) -> Option<Self> {
-            (amount.0 > 0).then_some(Item::Number(amount.0))
-        }
-    }
-
-    fn items() -> impl Iterator<Item = Option<Item>> {
-        let numbers = (0..=MOST).map(|number| Some(Item::Number(number)));
-        numbers.chain([None, Some(Item::Name)])
-    }
-
-    fn delta() -> impl Strategy<Value = Delta<Small>> {
-        let small = (0..=MOST).prop_map(Small);
-        prop_oneof![
-            small.clone().prop_map(Delta::Plus),
-            small.prop_map(Delta::Minus)
-        ]
-    }
-
-    fn question() -> impl Strategy<Value = Question<Small>> {
-        let small = || (0..=MOST).prop_map(Small);
-        let bounds = (small(), small()).prop_map(|(floor, ceiling)| Bounds { floor, ceiling });
-        prop_oneof![
-            Just(Question::Contains),
-            small().prop_map(Question::AtLeast),
-            (delta(), bounds).prop_map(|(delta, bounds)| Question::Add(delta, bounds)),
-        ]
-    }
 
     /// What a transaction that asks these questions is told if this is there.
     fn checks(found: Option<&Item>, questions: &[Question<Small>]) -> Vec<Check<Small>> {
@@ -281,7 +220,7 @@ mod tests {
     proptest! {
         #[test]
         fn whoever_meets_the_terms_is_told_the_same(
-            place in 0..usize::from(MOST) + 3,
+            place in 0..items().count(),
             questions in prop::collection::vec(question(), 1..6),
         ) {
             let found = items().nth(place).expect("it is one of them");

@@ -1,0 +1,244 @@
+//! Puts together what stretches have left.
+//!
+//! Each has begun with what all before the round had left, so what one of them has changed and a later one has touched is looked at: whether
+//! the later one was told what is so, and what its adds come to. The keys are in parts by their hashes, one for whoever comes; nothing is
+//! changed meanwhile.
+
+use hashbrown::HashTable;
+
+use super::{Changed, base::Base, note::Note, stretch::Stretch};
+use crate::{
+    execute::{Known, Overlay, spread},
+    parallel::{crew, runtime::Runtime},
+    state::State,
+    trace::span,
+    value::Value,
+    vm::Vm,
+};
+
+/// What was found out.
+pub(super) struct Merged<V: Vm> {
+    /// So many stretches, from the first on, were told what is so.
+    pub(super) valid: usize,
+    /// How many keys they have touched that nobody had before the round.
+    pub(super) keys: usize,
+    replaced: Vec<Vec<Replaced<V::Value>>>,
+    /// The slots of what was before the round whose keys they have changed.
+    main: Vec<usize>,
+}
+
+/// What a slot comes to that is not what its stretch has left.
+struct Replaced<T> {
+    /// The numbers of the stretch and of the slot.
+    at: (usize, usize),
+    /// Which stretch has made it so: nothing of that counts if it was told what is not so.
+    by: usize,
+    /// `Known::No` if a later slot says what the key comes to.
+    value: Known<T>,
+}
+
+/// One part of the keys.
+struct Part<T> {
+    valid: usize,
+    keys: usize,
+    replaced: Vec<Replaced<T>>,
+    main: Vec<usize>,
+}
+
+/// The last slot that says what a key comes to, and which replacement says it instead, if one does.
+#[derive(Clone, Copy)]
+struct Last {
+    hash: u32,
+    at: (usize, usize),
+    replaced: Option<usize>,
+}
+
+type On<'b, 'm, 's, V, S> = Stretch<'b, V, Base<'m, 's, V, S>>;
+
+/// What was before the round.
+type Main<'s, V, S> = Overlay<'s, <V as Vm>::Key, <V as Vm>::Value, S>;
+
+/// Puts stretches together that follow each other. `main` has what was before the round.
+pub(super) fn merge<V: Vm, S: State<V::Key, V::Value>>(
+    runtime: &Runtime,
+    (main, bases): (&Main<'_, V, S>, &[Base<'_, '_, V, S>]),
+    stretches: &[On<'_, '_, '_, V, S>],
+    parts: usize,
+) -> Merged<V> {
+    span!("merge");
+    let act = |done: &mut Vec<Part<V::Value>>, number| {
+        done.push(part(main, bases, stretches, (number, parts)));
+    };
+    let helpers = stretches.len() - 1;
+    let done = crew::share(runtime, helpers, parts, |_| Vec::new(), act);
+    let mut merged = Merged {
+        valid: stretches.len(),
+        keys: 0,
+        replaced: Vec::new(),
+        main: Vec::new(),
+    };
+    for part in done.into_iter().flatten() {
+        merged.valid = merged.valid.min(part.valid);
+        merged.keys += part.keys;
+        merged.main.extend(part.main);
+        merged.replaced.push(part.replaced);
+    }
+    merged
+}
+
+/// Goes through one of so many parts of the keys.
+fn part<V: Vm, S: State<V::Key, V::Value>>(
+    main: &Main<'_, V, S>,
+    bases: &[Base<'_, '_, V, S>],
+    stretches: &[On<'_, '_, '_, V, S>],
+    (number, parts): (usize, usize),
+) -> Part<V::Value> {
+    let mut part = Part {
+        valid: stretches.len(),
+        keys: 0,
+        replaced: Vec::new(),
+        main: Vec::new(),
+    };
+    let has_main = main.keys() > 0;
+    // Of those of the first stretch, its own table says where they are.
+    let mut later: HashTable<Last> = HashTable::new();
+    for (this, (stretch, base)) in stretches.iter().zip(bases).enumerate() {
+        let hashes = stretch.hashes.iter().copied().enumerate();
+        for (slot, hash) in hashes.filter(|(_, hash)| *hash as usize % parts == number) {
+            // Most keys are nowhere else, and need not be looked at.
+            let key = || stretch.table.kept(slot).0;
+            let changed = || stretch.table.kept(slot).2;
+            let table_of = |last: &Last| &stretches[last.at.0].table;
+            let is_it =
+                |last: &Last| last.hash == hash && table_of(last).kept(last.at.1).0 == key();
+            let last = match later.find(spread(hash), is_it) {
+                None if this > 0 => {
+                    let slot = stretches[0].table.find_hashed(hash, key);
+                    slot.map(|slot| Last::of(hash, (0, slot)))
+                }
+                last => last.copied(),
+            };
+            let in_main = if has_main {
+                main.find_hashed(hash, key)
+            } else {
+                None
+            };
+            part.keys += usize::from(last.is_none() && in_main.is_none());
+            part.main.extend(in_main.filter(|_| changed()));
+            if this == 0 {
+                continue;
+            }
+            let changed_last = last.filter(|last| table_of(last).kept(last.at.1).2);
+            let mut now = Last::of(hash, (this, slot));
+            if changed_last.is_some() || base.foreseen(hash, key).is_some() {
+                let (key, made, changed) = stretch.table.kept(slot);
+                let before = changed_last.map(|last| match last.replaced {
+                    Some(place) => &part.replaced[place].value,
+                    None => table_of(&last).kept(last.at.1).1,
+                });
+                let told = (stretch.note(slot), changed.then_some(made));
+                let Some(value) = again(base, (hash, key), before, told) else {
+                    part.valid = this;
+                    return part;
+                };
+                if changed && value.is_known() {
+                    now.replaced = Some(part.replaced.len());
+                    part.replace(now, this, value);
+                }
+                if changed && let Some(last) = changed_last {
+                    part.replace(last, this, Known::No);
+                }
+            }
+            if this + 1 < stretches.len() {
+                let entry = later.entry(spread(hash), is_it, |last| spread(last.hash));
+                let mut entry = entry.or_insert(last.unwrap_or(now));
+                if changed() {
+                    *entry.get_mut() = now;
+                }
+            }
+        }
+    }
+    part
+}
+
+impl Last {
+    fn of(hash: u32, at: (usize, usize)) -> Self {
+        Self {
+            hash,
+            at,
+            replaced: None,
+        }
+    }
+}
+
+impl<T: Value> Part<T> {
+    fn replace(&mut self, Last { at, .. }: Last, by: usize, value: Known<T>) {
+        self.replaced.push(Replaced { at, by, value });
+    }
+}
+
+/// What a key comes to that a stretch has touched, which does not begin with what the stretch was told: nothing is known if that is what the
+/// stretch says. `None` if that was told what is not so.
+fn again<V: Vm<Value = T>, S: State<V::Key, T>, T: Value>(
+    base: &Base<'_, '_, V, S>,
+    (hash, key): (u32, &V::Key),
+    before: Option<&Known<T>>,
+    (note, made): (Note<T::Amount>, Option<&Known<T>>),
+) -> Option<Known<T>> {
+    let told = base.get(key).ok()?;
+    let before = match before {
+        Some(known) => known.as_option().cloned(),
+        None => base.before(hash, key).ok()?,
+    };
+    if !note.holds(told.as_ref(), before.as_ref()) {
+        return None;
+    }
+    match made {
+        Some(made) if !note.put => note.leaves(told.as_ref(), before.as_ref(), made),
+        _ => Some(Known::No),
+    }
+}
+
+impl<V: Vm> Merged<V> {
+    /// What the stretch with this number has changed, as far as no later one says what the key comes to. The other keys that it has
+    /// touched are `met`, if somebody wants to know.
+    pub(super) fn changes<S: State<V::Key, V::Value>>(
+        &self,
+        number: usize,
+        mut table: Overlay<'_, V::Key, V::Value, S>,
+        met: Option<&mut Vec<V::Key>>,
+    ) -> Changed<V> {
+        let replaced = self.replaced.iter().flatten();
+        let here = replaced.filter(|it| it.at.0 == number && it.by < self.valid);
+        for Replaced { at, value, .. } in here {
+            table.replace(at.1, value.clone());
+        }
+        changed::<V, _>(table, met)
+    }
+
+    /// What was changed before the round, and by no stretch. Only if all of them were told what is so.
+    pub(super) fn rest<S: State<V::Key, V::Value>>(
+        &self,
+        mut main: Overlay<'_, V::Key, V::Value, S>,
+    ) -> Changed<V> {
+        for slot in &self.main {
+            main.replace(*slot, Known::No);
+        }
+        changed::<V, _>(main, None)
+    }
+}
+
+fn changed<V: Vm, S: State<V::Key, V::Value>>(
+    table: Overlay<'_, V::Key, V::Value, S>,
+    mut met: Option<&mut Vec<V::Key>>,
+) -> Changed<V> {
+    let mut changes = Vec::with_capacity(table.keys());
+    for (key, value, changed) in table.into_kept() {
+        if changed {
+            changes.push((key, value.into_option()));
+        } else if let Some(met) = &mut met {
+            met.push(key);
+        }
+    }
+    changes
+}

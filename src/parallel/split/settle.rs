@@ -1,0 +1,37 @@
+//! Settles the transactions of stretches in block order.
+
+use super::stretch::Results;
+use crate::{
+    execute::{Fold, Recorder, Settled},
+    vm::Vm,
+};
+
+/// Settles transactions by what they came to. Says whether all of them are settled now, and what the block keeps of them is what they
+/// left: a rule may think otherwise.
+pub(super) fn settle<V: Vm>(
+    fold: &mut Fold<'_, V>,
+    recorder: &mut Option<&mut Recorder<V::Key>>,
+    results: impl Iterator<Item = Results<V>>,
+) -> bool {
+    for (attempt, touched) in results.flatten() {
+        if fold.has_ended() {
+            return false;
+        }
+        let Some((index, transaction)) = fold.next() else {
+            return false;
+        };
+        if !fold.admit(index, transaction) {
+            return false;
+        }
+        if let (Some(recorder), Some(touched)) = (&mut *recorder, touched) {
+            recorder.put(index, *touched);
+        }
+        fold.statistics.attempts += 1;
+        let succeeded = attempt.is_ok();
+        let is_kept = fold.settle(index, transaction, attempt) == Settled::Keep;
+        if is_kept != succeeded {
+            return false;
+        }
+    }
+    true
+}
