@@ -3,8 +3,11 @@
 //! `loom-tests/run` explores them all; `loom-tests/run ready` those of one protocol. `loom-tests/mutants` puts bugs back in,
 //! one at a time, and shows that some model fails on each. README.md tells how to read a failure, and how to add a model.
 //!
-//! Without `--cfg pleach_loom`, which `loom-tests/run` sets, there is nothing here.
+//! With `--cfg pleach_loom`, which `loom-tests/run` sets, there is what models of whole blocks share.
 //! With `--cfg pleach_shuttle`, which `loom-tests/random` sets, there is what its two programs share.
+
+#[cfg(all(pleach_loom, feature = "engine"))]
+pub mod blocks;
 
 /// Tests under random schedules.
 #[cfg(pleach_shuttle)]

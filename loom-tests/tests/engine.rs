@@ -4,49 +4,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use loom_tests::blocks::{block, explore_block, explore_executor};
 use pleach::{
-    CancelToken, ExecuteErrorKind, Executor, OnFailure, Over, ParallelExecutor, Runtime,
-    SerialExecutor, Strategy,
+    CancelToken, ExecuteErrorKind, Executor, OnFailure, Over, SerialExecutor, Strategy,
     testkit::{Declared, Program, ProgramVm, Step, TestBlock, assert_same},
 };
-
-fn block(steps: &[&[Step]], declared: Declared) -> TestBlock {
-    TestBlock {
-        transactions: steps
-            .iter()
-            .map(|steps| Program::new(*steps).declaring(declared))
-            .collect(),
-        ..TestBlock::default()
-    }
-}
-
-/// On two workers, with at most so many preemptions, or as many as `ENGINE_PREEMPTIONS` says if that is fewer: beyond that, the
-/// models of the parts are exhaustive.
-fn explore_block(block: TestBlock, strategy: Strategy, preemptions: usize) {
-    let expected = SerialExecutor::new().execute(block.to_pleach(&ProgramVm));
-    explore_executor(strategy, preemptions, move |executor| {
-        let found = executor.execute(block.to_pleach(&ProgramVm));
-        assert_same(&expected, &found).expect("they are the same");
-    });
-}
-
-fn explore_executor(
-    strategy: Strategy,
-    preemptions: usize,
-    check: impl Fn(ParallelExecutor) + Send + Sync + 'static,
-) {
-    let mut builder = loom::model::Builder::new();
-    let most = std::env::var("ENGINE_PREEMPTIONS");
-    let most = most.map_or(preemptions, |most| most.parse().expect("it is a number"));
-    builder.preemption_bound = Some(preemptions.min(most));
-    builder.max_branches = 20_000;
-    builder.check(move || {
-        let workers = 2.try_into().expect("two is not zero");
-        let runtime = Runtime::builder().workers(workers).build();
-        let runtime = runtime.expect("there are threads");
-        check(ParallelExecutor::new(&runtime).strategy(strategy));
-    });
-}
 
 fn explore(steps: &[&[Step]]) {
     explore_block(block(steps, Declared::Exactly), Strategy::Exact, 2);

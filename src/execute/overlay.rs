@@ -67,6 +67,8 @@ struct Slot<V> {
     kept: Known<V>,
     /// Whether a kept transaction changed it.
     changed: bool,
+    /// Whether the transaction at hand has put or deleted it, and so knows it: not only added to it. Only if it made anything of it.
+    put: bool,
     /// Where what the transaction at hand made of it stands, and one more; zero if it made nothing of it.
     pending: u32,
 }
@@ -77,6 +79,7 @@ impl<V> Slot<V> {
         Self {
             kept: Known::No,
             changed: false,
+            put: false,
             pending: 0,
         }
     }
@@ -87,31 +90,34 @@ impl<V> Slot<V> {
     }
 
     /// Sets the value that the transaction at hand sees from now on, by a put or by an add. This is the slot with that number.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "values are large, and are made where they come to stand"
+    )]
+    #[inline(always)]
     fn write(&mut self, all: &mut Vec<Pending<V>>, slot: usize, value: Option<V>, put: bool) {
         let value = Known::of(value);
         if self.pending > 0 {
-            let pending = &mut all[self.pending as usize - 1];
-            pending.value = value;
-            pending.put |= put;
+            all[self.pending as usize - 1].value = value;
+            self.put |= put;
         } else {
-            all.push(Pending {
-                slot: slot as u32,
-                value,
-                put,
-            });
+            all.push(Pending { value, slot });
+            self.put = put;
             self.pending = all.len() as u32;
         }
+    }
+
+    /// Whether the transaction at hand has put or deleted it.
+    fn has_put(&self) -> bool {
+        self.pending > 0 && self.put
     }
 }
 
 /// What the transaction at hand made of a key.
 struct Pending<V> {
-    /// The number of the slot.
-    slot: u32,
     value: Known<V>,
-    /// Whether it has put or deleted it, and so knows it: not only added to it.
-    put: bool,
+    /// The number of the slot.
+    slot: usize,
 }
 
 /// Why a view interrupted a transaction.
@@ -247,8 +253,8 @@ where
 
     /// The slots whose keys the transaction at hand has put or deleted.
     pub(crate) fn puts(&self) -> impl Iterator<Item = usize> {
-        let puts = self.pending.iter().filter(|pending| pending.put);
-        puts.map(|pending| pending.slot as usize)
+        let slots = self.pending.iter().map(|pending| pending.slot);
+        slots.filter(|slot| self.slots.at(*slot).put)
     }
 
     /// Why the view interrupted the transaction, if it did.
@@ -259,7 +265,7 @@ where
     /// Keeps the changes of the transaction at hand.
     pub(crate) fn commit(&mut self) {
         for Pending { slot, value, .. } in self.pending.drain(..) {
-            let slot = self.slots.at_mut(slot as usize);
+            let slot = self.slots.at_mut(slot);
             slot.kept = value;
             slot.changed = true;
             slot.pending = 0;
@@ -269,7 +275,7 @@ where
     /// Forgets the changes of the transaction at hand.
     pub(crate) fn discard(&mut self) {
         for Pending { slot, .. } in self.pending.drain(..) {
-            self.slots.at_mut(slot as usize).pending = 0;
+            self.slots.at_mut(slot).pending = 0;
         }
     }
 
@@ -281,11 +287,11 @@ where
     /// The changes of the kept transactions.
     pub(super) fn into_changes(self) -> Changes<K, V> {
         let mut changes = Vec::with_capacity(self.slots.len());
-        for (key, slot) in self.slots.into_iter() {
+        self.slots.into_iter().for_each(|(key, slot)| {
             if slot.changed {
                 changes.push((key, slot.kept.into_option()));
             }
-        }
+        });
         Changes::from_unsorted(changes)
     }
 
@@ -295,29 +301,19 @@ where
         Interrupt::new()
     }
 
-    /// What the transaction at hand made of the key of a slot, if anything.
-    #[inline]
-    fn pending(&self, slot: &Slot<V>) -> Option<&Pending<V>> {
-        match slot.pending {
-            0 => None,
-            place => Some(&self.pending[place as usize - 1]),
-        }
-    }
-
     /// The value that the transaction at hand sees.
     #[inline]
     fn current<'v>(&'v self, slot: &'v Slot<V>) -> &'v Known<V> {
-        match self.pending(slot) {
-            Some(pending) => &pending.value,
-            None => &slot.kept,
+        match slot.pending {
+            0 => &slot.kept,
+            place => &self.pending[place as usize - 1].value,
         }
     }
 
     /// Whether the transaction at hand has put or deleted `key`.
     fn has_put(&self, key: &K) -> bool {
         let slot = self.slots.find(key).map(|index| self.slots.at(index));
-        let pending = slot.and_then(|slot| self.pending(slot));
-        pending.is_some_and(|pending| pending.put)
+        slot.is_some_and(Slot::has_put)
     }
 
     /// The index of the slot of `key`, with its value loaded.

@@ -129,65 +129,28 @@ impl<'a, V: Vm> Rest<'a, V> {
         Ok(fold.finish(overlay.into_changes()))
     }
 
-    fn failed(&self, index: usize, kind: ExecuteErrorKind) -> ExecuteError {
-        ExecuteError::new(self.number, Some(index), kind)
-    }
-
-    /// Executes one transaction. What it makes of keys is pending then.
-    #[inline]
-    fn attempt<S: State<V::Key, V::Value>>(
-        &self,
-        overlay: &mut Overlay<'_, V::Key, V::Value, S>,
-        observer: &mut impl Observer<V>,
-        Tools { scratch, declared }: &mut Tools<V>,
-        (index, transaction): (usize, &V::Transaction),
-    ) -> Result<Attempt<V>, ExecuteError> {
-        let fail = |kind| self.failed(index, kind);
-        let attempt = catch_unwind(AssertUnwindSafe(|| {
-            declared.clear();
-            let exact = self.vm.accesses(transaction, declared) == Trust::Exact;
-            let mut view = Asked(overlay.view(exact.then_some(&mut *declared)));
-            observer.execute(index, self.vm, transaction, &mut view, scratch)
-        }));
-        // What the view objected to counts, whatever the VM made of it: even a panic.
-        Ok(match (overlay.take_trouble(), attempt) {
-            (Some(Trouble::Undeclared(undeclared)), _) => match self.on_undeclared {
-                OnUndeclared::FailTransaction => Err(Reason::Undeclared(undeclared)),
-                OnUndeclared::Abort => {
-                    return Err(fail(ExecuteErrorKind::Undeclared(undeclared)));
-                }
-            },
-            (Some(Trouble::State(error)), _) => {
-                return Err(fail(ExecuteErrorKind::State(error)));
-            }
-            (Some(Trouble::RangeUnsupported), _) => {
-                return Err(fail(ExecuteErrorKind::RangeUnsupported));
-            }
-            (None, Err(panic)) => {
-                return Err(fail(ExecuteErrorKind::Panicked(panic_message(&*panic))));
-            }
-            (None, Ok(Ok(output))) => Ok(output),
-            (None, Ok(Err(Stop::Failed(error)))) => Err(Reason::Failed(error)),
-            (None, Ok(Err(Stop::Interrupted(_)))) => {
-                return Err(fail(ExecuteErrorKind::StrayInterrupt));
-            }
-        })
-    }
-
-    /// Executes again what is settled from `first` on, for what it has changed.
+    /// Executes again those transactions that are settled from `first` on and were kept, for what they have changed.
     pub(crate) fn replay<S: State<V::Key, V::Value>>(
         &self,
         fold: &Fold<'_, V>,
         overlay: &mut Overlay<'_, V::Key, V::Value, S>,
         first: usize,
     ) -> Result<(), ExecuteError> {
-        let nobody = &mut None::<&mut Recorder<V::Key>>;
-        let mut tools = Tools::new();
+        let mut scratch = V::Scratch::default();
         for index in (first..fold.settled()).filter(|index| fold.is_kept(*index)) {
             let transaction = &fold.transactions[index];
-            match self.attempt(overlay, nobody, &mut tools, (index, transaction))? {
-                Ok(_) => overlay.commit(),
-                Err(_) => overlay.discard(),
+            // It has touched nothing that it may not, or would not have been kept.
+            let mut view = Asked(overlay.view(None));
+            let again = catch_unwind(AssertUnwindSafe(|| {
+                self.vm.execute(transaction, &mut view, &mut scratch)
+            }));
+            if let Some(Trouble::State(error)) = overlay.take_trouble() {
+                let kind = ExecuteErrorKind::State(error);
+                return Err(ExecuteError::new(self.number, Some(index), kind));
+            }
+            match again {
+                Ok(Ok(_)) => overlay.commit(),
+                _ => overlay.discard(),
             }
         }
         Ok(())
@@ -202,25 +165,61 @@ impl<'a, V: Vm> Rest<'a, V> {
         observer: &mut impl Observer<V>,
         mut is_enough: impl FnMut(usize, usize) -> bool,
     ) -> Result<(), ExecuteError> {
-        span!("serial", block = self.number);
-        let mut tools = Tools::<V>::new();
+        let Self {
+            number,
+            vm,
+            on_undeclared,
+            cancel,
+        } = self;
+        span!("serial", block = *number);
+        let mut scratch = V::Scratch::default();
+        let mut declared = AccessSet::new();
         let begun = fold.clock.is_some().then(Instant::now);
         let mut executing = Duration::ZERO;
 
         while let Some((index, transaction)) = fold.next() {
-            if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
-                return Err(self.failed(index, ExecuteErrorKind::Cancelled));
+            let fail = |kind| ExecuteError::new(*number, Some(index), kind);
+            if cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
+                return Err(fail(ExecuteErrorKind::Cancelled));
             }
             if !fold.admit(index, transaction) {
                 continue;
             }
 
             let before = begun.map(|_| Instant::now());
-            let attempt = self.attempt(overlay, observer, &mut tools, (index, transaction));
+            let attempt = catch_unwind(AssertUnwindSafe(|| {
+                declared.clear();
+                let exact = vm.accesses(transaction, &mut declared) == Trust::Exact;
+                let mut view = Asked(overlay.view(exact.then_some(&mut declared)));
+                observer.execute(index, vm, transaction, &mut view, &mut scratch)
+            }));
             executing += before.map_or(Duration::ZERO, |before| before.elapsed());
             fold.statistics.attempts += 1;
             fold.statistics.serial += 1;
-            let attempt = attempt?;
+
+            // What the view objected to counts, whatever the VM made of it: even a panic.
+            let attempt: Attempt<V> = match (overlay.take_trouble(), attempt) {
+                (Some(Trouble::Undeclared(undeclared)), _) => match on_undeclared {
+                    OnUndeclared::FailTransaction => Err(Reason::Undeclared(undeclared)),
+                    OnUndeclared::Abort => {
+                        return Err(fail(ExecuteErrorKind::Undeclared(undeclared)));
+                    }
+                },
+                (Some(Trouble::State(error)), _) => {
+                    return Err(fail(ExecuteErrorKind::State(error)));
+                }
+                (Some(Trouble::RangeUnsupported), _) => {
+                    return Err(fail(ExecuteErrorKind::RangeUnsupported));
+                }
+                (None, Err(panic)) => {
+                    return Err(fail(ExecuteErrorKind::Panicked(panic_message(&*panic))));
+                }
+                (None, Ok(Ok(output))) => Ok(output),
+                (None, Ok(Err(Stop::Failed(error)))) => Err(Reason::Failed(error)),
+                (None, Ok(Err(Stop::Interrupted(_)))) => {
+                    return Err(fail(ExecuteErrorKind::StrayInterrupt));
+                }
+            };
             match fold.settle(index, transaction, attempt) {
                 Settled::Keep => overlay.commit(),
                 Settled::Discard => overlay.discard(),
@@ -239,21 +238,6 @@ impl<'a, V: Vm> Rest<'a, V> {
             ..Spent::default()
         });
         Ok(())
-    }
-}
-
-/// What the loop keeps from one transaction to the next.
-struct Tools<V: Vm> {
-    scratch: V::Scratch,
-    declared: AccessSet<V::Key>,
-}
-
-impl<V: Vm> Tools<V> {
-    fn new() -> Self {
-        Self {
-            scratch: V::Scratch::default(),
-            declared: AccessSet::new(),
-        }
     }
 }
 

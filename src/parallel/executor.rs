@@ -33,8 +33,8 @@ use crate::{
 pub enum Strategy {
     /// The one that is expected to be the fastest for the block. By a plan where all access sets are known, exactly or by
     /// prediction, unless they come to a chain, or the VM announces none and others have [said](Block::predicted) all. Otherwise
-    /// serially at first, for some microseconds that are measured, and optimistically from there on if that seems to pay; a chain of
-    /// exact sets serially to the end.
+    /// serially at first, for some microseconds that are measured, and optimistically, or in stretches if it is a large block, from there on
+    /// if that seems to pay; a chain of exact sets serially to the end.
     #[default]
     Auto,
     /// One transaction after another.
@@ -47,7 +47,8 @@ pub enum Strategy {
     Optimistic,
     /// In stretches: each worker executes transactions that follow each other one after another, on what those before them probably
     /// leave, and then all of it is put together. That costs hardly more than serial execution, and is for many small transactions; but if
-    /// one of them looks at what a stretch before it has written, all of its stretch was in vain. The rest is executed serially then.
+    /// one of them looks at what a stretch before it has written, or scans a range, all of its stretch was in vain. The rest is executed
+    /// serially then. A few transactions go first, so that little is lost.
     Split,
 }
 
@@ -75,6 +76,11 @@ pub(super) const FEW: usize = if cfg!(any(pleach_loom, pleach_shuttle)) {
 /// and runs again if something that it has looked at turns out different. Those that are not worth it are executed in turn, when all before
 /// them are committed, while others run. If most attempts are in vain, the rest of the
 /// block is executed serially.
+///
+/// A large block of small transactions is first tried in [stretches](Strategy::Split): one for each worker, who executes its transactions one
+/// after another on a table of its own. An add that others do not look at is answered, and added to what they have left, when the tables
+/// are put together, which takes time in proportion to the keys; memory as a serial run does. What it has of a stretch is given to the
+/// caller when all of it is right.
 ///
 /// Either way, transactions are committed in the order of the block, and streamed to the caller as they are.
 ///

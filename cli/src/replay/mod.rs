@@ -151,6 +151,8 @@ enum Strategy {
     Serial,
     /// On all threads from the start: transactions run before it is certain what those before them leave.
     Optimistic,
+    /// In stretches: each thread executes transactions that follow each other, and what they leave is put together.
+    Split,
 }
 
 impl Strategy {
@@ -159,6 +161,7 @@ impl Strategy {
             Strategy::Auto => "auto",
             Strategy::Serial => "serial",
             Strategy::Optimistic => "optimistic",
+            Strategy::Split => "split",
         }
     }
 
@@ -167,6 +170,7 @@ impl Strategy {
             Strategy::Auto => pleach::Strategy::Auto,
             Strategy::Serial => pleach::Strategy::Serial,
             Strategy::Optimistic => pleach::Strategy::Optimistic,
+            Strategy::Split => pleach::Strategy::Split,
         }
     }
 }

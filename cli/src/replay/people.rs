@@ -223,6 +223,7 @@ fn introduction(arguments: &Arguments) -> String {
         Strategy::Serial => "one transaction after another".to_owned(),
         Strategy::Auto => format!("on {threads} where that pays, {beside}"),
         Strategy::Optimistic => format!("optimistically on {threads}, {beside}"),
+        Strategy::Split => format!("in stretches on {threads}, {beside}"),
     };
     format!("Replaying {what}: {how}{runs}, each block checked against its own header.")
 }

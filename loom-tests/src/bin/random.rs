@@ -29,10 +29,11 @@ mod explore {
         }
 
         fn strategy(self) -> Strategy {
-            match self.schedule % 4 {
+            match self.schedule % 5 {
                 0 => Strategy::Exact,
                 1 | 2 => Strategy::Auto,
-                _ => Strategy::Optimistic,
+                3 => Strategy::Optimistic,
+                _ => Strategy::Split,
             }
         }
 

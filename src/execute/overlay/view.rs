@@ -31,9 +31,7 @@ where
 {
     /// Whether the transaction has put or deleted the key of a slot.
     pub(crate) fn has_put(&self, index: usize) -> bool {
-        let slot = self.overlay.slots.at(index);
-        let pending = self.overlay.pending(slot);
-        pending.is_some_and(|pending| pending.put)
+        self.overlay.slots.at(index).has_put()
     }
 
     /// Whether the block, or the transaction, has changed the key of a slot.

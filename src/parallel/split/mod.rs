@@ -27,6 +27,7 @@ use super::{attempt::Input, crew, outlook::Outlook, runtime::Runtime};
 use crate::{
     error::ExecuteError,
     execute::{Fold, Known, Overlay, Recorder, Rest},
+    mutant::mutant,
     state::{Changes, State},
     sync::{AtomicUsize, Mutex, Ordering, lock},
     times::Spent,
@@ -105,7 +106,7 @@ pub(super) fn run<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
             is_right,
             merged,
         } = round.run(&main, &mut fold, &mut recorder);
-        if !is_settled {
+        if !is_settled && !mutant!("keep_what_is_not_settled") {
             rest.replay(&fold, &mut main, begin)?;
             break false;
         }
@@ -196,8 +197,10 @@ impl<V: Vm, S: State<V::Key, V::Value>> Round<'_, '_, V, S> {
             .map(|(_, stretch, results)| (stretch, results));
         let (mut stretches, mut results): (Vec<_>, Vec<_>) = done.unzip();
         fold.spent(*lock(&spent));
-        // ORDERING: Relaxed. They are done, and the pool has handed over what they did.
-        stretches.truncate(broken.load(Ordering::Relaxed) + 1);
+        if !mutant!("settle_past_the_gap") {
+            // ORDERING: Relaxed. They are done, and the pool has handed over what they did.
+            stretches.truncate(broken.load(Ordering::Relaxed) + 1);
+        }
 
         let merged = merge::merge(runtime, (main, &bases), &stretches, PARTS * count);
         let is_right = merged.valid == stretches.len();

@@ -127,8 +127,13 @@ fn execute(
     let expected = (format!("{:#?}", outcome.transactions), &outcome.changes);
     for workers in [2, 3] {
         // No transaction is executed in turn, or those that call nothing, or all.
-        for in_turn in [None, Some(1), Some(u32::MAX)] {
-            let executor = ParallelExecutor::new(&runtime(workers)).strategy(Strategy::Optimistic);
+        for (strategy, in_turn) in [
+            (Strategy::Optimistic, None),
+            (Strategy::Optimistic, Some(1)),
+            (Strategy::Optimistic, Some(u32::MAX)),
+            (Strategy::Split, None),
+        ] {
+            let executor = ParallelExecutor::new(&runtime(workers)).strategy(strategy);
             let found = match in_turn {
                 None => executor
                     .execute(block())
@@ -147,7 +152,7 @@ fn execute(
             let found = found.map_err(|error| error.to_string())?;
             if (&found.0, &found.1) != (&expected.0, expected.1) {
                 return Err(format!(
-                    "{workers} workers differ, in turn {in_turn:?}: expected {expected:#?}, found {found:#?}"
+                    "{strategy:?} on {workers} differs, in turn {in_turn:?}: expected {expected:#?}, found {found:#?}"
                 ));
             }
         }

@@ -1,0 +1,57 @@
+//! Blocks in stretches: whoever executes them, what is put together is what the serial executor comes to.
+#![cfg(pleach_loom)]
+
+use loom_tests::blocks::{block, explore_block};
+use pleach::{
+    OnFailure, Strategy,
+    testkit::{Declared, Step, TestBlock},
+};
+
+fn explore_split(steps: &[&[Step]]) {
+    explore_block(block(steps, Declared::Nothing), Strategy::Split, 2);
+}
+
+#[test]
+fn adds_come_to_their_sum() {
+    explore_split(&[
+        &[Step::Add(1, 5)],
+        &[Step::Put(2, 1)],
+        &[Step::Add(1, 3), Step::Subtract(1, 1)],
+        &[Step::Put(2, 3), Step::Contains(3)],
+    ]);
+}
+
+#[test]
+fn a_stretch_that_looked_was_in_vain() {
+    explore_split(&[
+        &[Step::Put(1, 1)],
+        &[Step::Get(1), Step::PutRegister(2)],
+        &[Step::Get(2), Step::PutRegister(3)],
+    ]);
+}
+
+#[test]
+fn what_is_not_enough_by_then_was_in_vain() {
+    explore_split(&[
+        &[Step::Add(1, 5)],
+        &[Step::Subtract(1, 3)],
+        &[Step::Subtract(1, 2)],
+        &[Step::Subtract(1, 1), Step::AtLeast(1, 1)],
+    ]);
+}
+
+#[test]
+fn a_scan_ends_all_stretches_behind_it() {
+    explore_split(&[&[Step::Put(1, 1)], &[Step::ScanAll], &[Step::Put(2, 2)]]);
+    explore_split(&[&[Step::ScanAll], &[Step::Put(2, 2)]]);
+}
+
+#[test]
+fn what_the_block_does_not_keep_is_not_there() {
+    let steps: &[&[Step]] = &[&[Step::Add(1, 5)], &[Step::Fail], &[Step::Add(1, 3)]];
+    let block = TestBlock {
+        on_failure: OnFailure::SkipRest,
+        ..block(steps, Declared::Nothing)
+    };
+    explore_block(block, Strategy::Split, 2);
+}
