@@ -18,6 +18,7 @@ mod planned;
 mod recording;
 #[cfg(feature = "schedules")]
 mod schedules;
+mod split;
 mod state;
 mod streaming;
 mod tidy;

@@ -264,7 +264,7 @@ where
 
     /// Keeps the changes of the transaction at hand.
     pub(crate) fn commit(&mut self) {
-        for Pending { slot, value, .. } in self.pending.drain(..) {
+        for Pending { slot, value } in self.pending.drain(..) {
             let slot = self.slots.at_mut(slot);
             slot.kept = value;
             slot.changed = true;

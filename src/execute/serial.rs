@@ -139,6 +139,12 @@ impl<'a, V: Vm> Rest<'a, V> {
         let mut scratch = V::Scratch::default();
         for index in (first..fold.settled()).filter(|index| fold.is_kept(*index)) {
             let transaction = &fold.transactions[index];
+            if let Some((next, _)) = fold.next()
+                && self.cancel.as_ref().is_some_and(CancelToken::is_cancelled)
+            {
+                let kind = ExecuteErrorKind::Cancelled;
+                return Err(ExecuteError::new(self.number, Some(next), kind));
+            }
             // It has touched nothing that it may not, or would not have been kept.
             let mut view = Asked(overlay.view(None));
             let again = catch_unwind(AssertUnwindSafe(|| {

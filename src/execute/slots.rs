@@ -1,6 +1,6 @@
 //! What is known of keys, found by one hash, in the order in which they came.
 //!
-//! Blocks touch hundreds of thousands of keys. So nothing moves when there are more: slots stand in chunks, and the table that finds
+//! Blocks touch hundreds of thousands of keys. So those that are there do not move when more come: slots stand in chunks, of which only the first grows, and the table that finds
 //! them holds numbers alone, which is made anew without looking at keys.
 
 use std::hash::{BuildHasher, Hash};

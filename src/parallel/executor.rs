@@ -47,8 +47,8 @@ pub enum Strategy {
     Optimistic,
     /// In stretches: each worker executes transactions that follow each other one after another, on what those before them probably
     /// leave, and then all of it is put together. That costs hardly more than serial execution, and is for many small transactions; but if
-    /// one of them looks at what a stretch before it has written, or scans a range, all of its stretch was in vain. The rest is executed
-    /// serially then. A few transactions go first, so that little is lost.
+    /// one of them looks at what a stretch before it has written, all of its stretch was in vain, and those behind it. Then the rest is executed
+    /// serially, as it is from a scan of a range on. A few transactions go first, so that little is lost.
     Split,
 }
 
@@ -79,8 +79,8 @@ pub(super) const FEW: usize = if cfg!(any(pleach_loom, pleach_shuttle)) {
 ///
 /// A large block of small transactions is first tried in [stretches](Strategy::Split): one for each worker, who executes its transactions one
 /// after another on a table of its own. An add that others do not look at is answered, and added to what they have left, when the tables
-/// are put together, which takes time in proportion to the keys; memory as a serial run does. What it has of a stretch is given to the
-/// caller when all of it is right.
+/// are put together, which takes time in proportion to the keys. A key that several have touched stands in the table of each. The caller is
+/// given what transactions came to when all stretches of a round are put together.
 ///
 /// Either way, transactions are committed in the order of the block, and streamed to the caller as they are.
 ///
@@ -406,7 +406,7 @@ enum Way<V: Vm> {
     Planned(Box<Plan<V>>),
     Optimistic,
     Split,
-    /// Serially at first, and optimistically if that seems to pay.
+    /// Serially at first, and by several if that seems to pay.
     Trial,
 }
 

@@ -28,14 +28,28 @@ struct Foreseen<V: Vm> {
     delta: Delta<Amount<V>>,
 }
 
+impl<V: Vm> Clone for Foreseen<V> {
+    fn clone(&self) -> Self {
+        Self {
+            key: self.key.clone(),
+            ..*self
+        }
+    }
+}
+
 impl<'m, 's, V: Vm, S: State<V::Key, V::Value>> Base<'m, 's, V, S> {
-    /// What `main` has, and what the transactions `before` say that they will add.
-    pub(super) fn new(
-        input: &Input<'_, V, S>,
-        main: &'m Overlay<'s, V::Key, V::Value, S>,
-        before: Range<usize>,
-    ) -> Self {
-        let mut foreseen: HashTable<Foreseen<V>> = HashTable::new();
+    /// What `main` has.
+    pub(super) fn new(main: &'m Overlay<'s, V::Key, V::Value, S>) -> Self {
+        Self {
+            main,
+            foreseen: HashTable::new(),
+        }
+    }
+
+    /// The same, and what the transactions `before`, which begin with this one, say that they will add.
+    pub(super) fn after(&self, input: &Input<'_, V, S>, before: Range<usize>) -> Self {
+        let main = self.main;
+        let mut foreseen = self.foreseen.clone();
         for transaction in &input.transactions[before] {
             forecast(input.vm, transaction, |key, delta| {
                 let hash = main.hash(&key);

@@ -4,6 +4,8 @@
 //! the later one was told what is so, and what its adds come to. The keys are in parts by their hashes, one for whoever comes; nothing is
 //! changed meanwhile.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use hashbrown::HashTable;
 
 use super::{Changed, base::Base, note::Note, stretch::Stretch};
@@ -21,7 +23,7 @@ use crate::{
 pub(super) struct Merged<V: Vm> {
     /// So many stretches, from the first on, were told what is so.
     pub(super) valid: usize,
-    /// How many keys they have touched that nobody had before the round.
+    /// How many keys they have touched that nobody had before the round, if all were told what is so.
     pub(super) keys: usize,
     replaced: Vec<Vec<Replaced<V::Value>>>,
     /// The slots of what was before the round whose keys they have changed.
@@ -105,7 +107,7 @@ fn part<V: Vm, S: State<V::Key, V::Value>>(
     let mut later: HashTable<Last> = HashTable::new();
     for (this, (stretch, base)) in stretches.iter().zip(bases).enumerate() {
         let hashes = stretch.hashes.iter().copied().enumerate();
-        for (slot, hash) in hashes.filter(|(_, hash)| *hash as usize % parts == number) {
+        for (slot, hash) in hashes.filter(|(_, hash)| part_of(*hash, parts) == number) {
             // Most keys are nowhere else, and need not be looked at.
             let key = || stretch.table.kept(slot).0;
             let changed = || stretch.table.kept(slot).2;
@@ -138,7 +140,10 @@ fn part<V: Vm, S: State<V::Key, V::Value>>(
                     None => table_of(&last).kept(last.at.1).1,
                 });
                 let told = (stretch.note(slot), changed.then_some(made));
-                let Some(value) = again(base, (hash, key), before, told) else {
+                // A state that panics has its reasons, which the serial executor tells.
+                let value =
+                    catch_unwind(AssertUnwindSafe(|| again(base, (hash, key), before, told)));
+                let Ok(Some(value)) = value else {
                     part.valid = this;
                     return part;
                 };
@@ -162,6 +167,11 @@ fn part<V: Vm, S: State<V::Key, V::Value>>(
     part
 }
 
+/// In which of so many parts a key is. That says nothing of where tables have it, which go by other bits.
+fn part_of(hash: u32, parts: usize) -> usize {
+    (hash.wrapping_mul(0x9e37_79b1) >> 16) as usize % parts
+}
+
 impl Last {
     fn of(hash: u32, at: (usize, usize)) -> Self {
         Self {
@@ -179,13 +189,17 @@ impl<T: Value> Part<T> {
 }
 
 /// What a key comes to that a stretch has touched, which does not begin with what the stretch was told: nothing is known if that is what the
-/// stretch says. `None` if that was told what is not so.
+/// stretch says. `None` if that was told what is not so, or nobody can say.
 fn again<V: Vm<Value = T>, S: State<V::Key, T>, T: Value>(
     base: &Base<'_, '_, V, S>,
     (hash, key): (u32, &V::Key),
     before: Option<&Known<T>>,
     (note, made): (Note<T::Amount>, Option<&Known<T>>),
 ) -> Option<Known<T>> {
+    // As serial execution, it does not ask for what nobody wants to see.
+    if note.is_free() && (made.is_none() || note.put) {
+        return Some(Known::No);
+    }
     let told = base.get(key).ok()?;
     let before = match before {
         Some(known) => known.as_option().cloned(),

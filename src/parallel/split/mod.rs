@@ -58,8 +58,8 @@ pub(super) enum Left<'s, V: Vm, S> {
     /// The transactions that are not settled, on this.
     Some {
         overlay: Overlay<'s, V::Key, V::Value, S>,
-        /// Whether that is so because a stretch was told what was not so, and not because of something that only the order of the block
-        /// can settle.
+        /// Whether that is so because a stretch was told what was not so, or scans a range, and not because of something that only the
+        /// order of the block can settle.
         is_conflict: bool,
     },
 }
@@ -149,11 +149,11 @@ struct Round<'r, 'i, V: Vm, S> {
 struct Done<V: Vm> {
     /// What those transactions have changed that are settled, by stretches.
     changed: Vec<Changed<V>>,
-    /// What else they have touched, unless the block ends with them.
+    /// What else they have touched, unless that is all of the block.
     met: Vec<V::Key>,
     /// Whether the block keeps what they have left.
     is_settled: bool,
-    /// Whether all stretches were told what is so.
+    /// Whether all stretches were told what is so, and none wanted to know more than it can be told.
     is_right: bool,
     merged: Merged<V>,
 }
@@ -173,12 +173,11 @@ impl<V: Vm, S: State<V::Key, V::Value>> Round<'_, '_, V, S> {
             is_last,
         } = self;
         let count = ranges.len();
-        let begin = ranges[0].start;
-        let bases = ranges.iter().map(|range| {
-            // Nobody else executes yet.
-            Base::new(input, main, begin..range.start)
-        });
-        let bases: Vec<_> = bases.collect();
+        // Nobody executes yet, so it is as short as can be: each forecast is asked for once.
+        let mut bases = vec![Base::new(main)];
+        for range in &ranges[..count - 1] {
+            bases.push(bases[bases.len() - 1].after(input, range.clone()));
+        }
         let broken = AtomicUsize::new(count);
         let spent = Mutex::new(Spent::default());
         let act = |done: &mut Vec<_>, number: usize| {
@@ -203,7 +202,9 @@ impl<V: Vm, S: State<V::Key, V::Value>> Round<'_, '_, V, S> {
         }
 
         let merged = merge::merge(runtime, (main, &bases), &stretches, PARTS * count);
-        let is_right = merged.valid == stretches.len();
+        let has_scanned = stretches.iter().any(|stretch| stretch.has_scanned);
+        let is_right = merged.valid == stretches.len() && !has_scanned;
+        let is_all = *is_last && is_right && stretches.len() == count;
         stretches.truncate(merged.valid);
         let wasted: usize = results
             .drain(merged.valid..)
@@ -224,14 +225,16 @@ impl<V: Vm, S: State<V::Key, V::Value>> Round<'_, '_, V, S> {
             let Some(number) = part.checked_sub(1) else {
                 if let Some((fold, recorder, results)) = lock(&settling).take() {
                     span!("settle");
-                    let all = settle::settle(fold, recorder, results.into_iter());
+                    let all = settle::settle(fold, recorder, results.into_iter(), || {
+                        input.is_cancelled()
+                    });
                     // ORDERING: Relaxed. It is looked at when the pool has handed over what was done.
                     is_settled.store(usize::from(all), Ordering::Relaxed);
                 }
                 return;
             };
             let table = lock(&tables[number]).take();
-            let met = (!is_last).then_some(met);
+            let met = (!is_all).then_some(met);
             changed.extend(table.map(|table| merged.changes(number, table, met)));
         };
         let left = crew::share(runtime, parts - 1, parts, |_| Default::default(), act);

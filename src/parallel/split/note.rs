@@ -74,6 +74,11 @@ impl<A: Amount> Note<A> {
         }
     }
 
+    /// Whether nothing was asked that another value could answer otherwise.
+    pub(super) fn is_free(&self) -> bool {
+        !self.has_asked && !self.has_looked && self.is_there.is_none()
+    }
+
     /// Whether all would have been the same if there had been `now` at the beginning, instead of `then`.
     pub(super) fn holds<V: Value<Amount = A>>(&self, then: Option<&V>, now: Option<&V>) -> bool {
         if then == now {

@@ -7,14 +7,15 @@ use crate::{
 };
 
 /// Settles transactions by what they came to. Says whether all of them are settled now, and what the block keeps of them is what they
-/// left: a rule may think otherwise.
+/// left: a rule may think otherwise, and so may who cancels.
 pub(super) fn settle<V: Vm>(
     fold: &mut Fold<'_, V>,
     recorder: &mut Option<&mut Recorder<V::Key>>,
     results: impl Iterator<Item = Results<V>>,
+    is_cancelled: impl Fn() -> bool,
 ) -> bool {
     for (attempt, touched) in results.flatten() {
-        if fold.has_ended() {
+        if fold.has_ended() || is_cancelled() {
             return false;
         }
         let Some((index, transaction)) = fold.next() else {

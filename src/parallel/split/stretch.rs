@@ -11,7 +11,7 @@ use pleach_dtt::{AccessSet, Trust};
 use super::{Amount, base::Base, note::Note};
 use crate::{
     error::AccessKind,
-    execute::{Asked, Attempt, Lookup, Overlay, View, add_known},
+    execute::{Asked, Attempt, Lookup, Overlay, Trouble, View, add_known},
     parallel::attempt::{Attempted, Input, Tools, Touched},
     protocol::versions::Question,
     state::State,
@@ -26,6 +26,8 @@ pub(super) type Results<V> = Vec<(Attempt<V>, Touched<V>)>;
 
 /// A stretch that was executed.
 pub(super) struct Stretch<'b, V: Vm, B> {
+    /// Whether it ended because a transaction scans a range.
+    pub(super) has_scanned: bool,
     /// What they have left.
     pub(super) table: Overlay<'b, V::Key, V::Value, B>,
     /// The hashes of the keys of that.
@@ -57,6 +59,7 @@ pub(super) fn execute<'b, 'm, 's, V: Vm, S: State<V::Key, V::Value>>(
     let mut results = Vec::with_capacity(range.len());
     let mut tools = Tools::new(input);
     let mut declared = AccessSet::new();
+    let mut has_scanned = false;
     for transaction in &input.transactions[range.clone()] {
         // ORDERING: Relaxed. Who sees it late does more in vain.
         if input.is_cancelled() || broken.load(Ordering::Relaxed) < number {
@@ -65,7 +68,11 @@ pub(super) fn execute<'b, 'm, 's, V: Vm, S: State<V::Key, V::Value>>(
         // If the VM panics, it does so in the serial executor too, which knows what to say.
         let exact = catch_unwind(AssertUnwindSafe(|| {
             declared.clear();
-            input.vm.accesses(transaction, &mut declared) == Trust::Exact
+            let exact = input.vm.accesses(transaction, &mut declared) == Trust::Exact;
+            if exact {
+                declared.sort();
+            }
+            exact
         }));
         let Ok(exact) = exact else {
             break;
@@ -80,7 +87,9 @@ pub(super) fn execute<'b, 'm, 's, V: Vm, S: State<V::Key, V::Value>>(
         if let Some(before) = before {
             spent.executing += before.elapsed();
         }
-        let attempted = Attempted::<V>::new(table.take_trouble(), returned, input.on_undeclared);
+        let trouble = table.take_trouble();
+        has_scanned = matches!(trouble, Some(Trouble::RangeUnsupported));
+        let attempted = Attempted::<V>::new(trouble, returned, input.on_undeclared);
         let Attempted::Done(attempt) = attempted else {
             table.discard();
             break;
@@ -104,6 +113,7 @@ pub(super) fn execute<'b, 'm, 's, V: Vm, S: State<V::Key, V::Value>>(
     spent.state_reads = table.take_state_reads();
     spent.all = begun.elapsed();
     let stretch = Stretch {
+        has_scanned,
         hashes: table.hashes(),
         table,
         notes,
