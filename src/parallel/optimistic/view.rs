@@ -129,6 +129,11 @@ impl<V: Vm, S: State<V::Key, V::Value>> OptimisticView<'_, '_, V, S> {
     }
 
     /// The place of `key` among what the transaction has touched.
+    #[expect(
+        clippy::inline_always,
+        reason = "each access comes by here, from one place but for scans"
+    )]
+    #[inline(always)]
     pub(super) fn touch(&mut self, key: &V::Key) -> usize {
         let keys = &self.shared.keys;
         let mut hash = None;
