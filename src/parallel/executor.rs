@@ -48,7 +48,8 @@ pub enum Strategy {
     /// In stretches: each worker executes transactions that follow each other one after another, on what those before them probably
     /// leave, and then all of it is put together. That costs hardly more than serial execution, and is for many small transactions; but if
     /// one of them looks at what a stretch before it has written, all of its stretch was in vain, and those behind it. Then the rest is executed
-    /// serially, as it is from a scan of a range on. A few transactions go first, so that little is lost.
+    /// serially, as it is from a scan of a range on. A few transactions go first, and if these look at what they change, twice as many each
+    /// time from there on, so that little is lost.
     Split,
 }
 

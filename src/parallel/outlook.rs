@@ -29,7 +29,7 @@ const EACH_HINT: f64 = 0.1e-6;
 const HINTS: f64 = 0.05;
 
 /// What it costs to run a transaction in a stretch, beside what it costs alone, and for each of its keys: what all workers share, and what
-/// one of them does for the others. Measured on payments and on Ethereum, roughly.
+/// one of them does for the others. Measured on Ethereum, roughly.
 const EACH_IN_STRETCH: f64 = 0.05e-6;
 const EACH_KEY_IN_STRETCH: f64 = 0.07e-6;
 const EACH_SETTLED: f64 = 0.05e-6;
@@ -40,7 +40,7 @@ pub(super) const WORTH: f64 = 60e-6;
 /// How many seconds one worker has to be busy, so that to look whether stretches are right costs next to nothing: if nothing else would
 /// help, and if transactions could be executed beside others as well, of which more are right.
 const LARGE: f64 = 5e-3;
-const VERY_LARGE: f64 = 20e-3;
+const VERY_LARGE: f64 = 40e-3;
 
 /// Some of what is done together is in vain, or waits.
 const LOSS: f64 = 1.05;

@@ -13,7 +13,9 @@
 //! pay for its own. In return there is no half way: if a stretch was told anything that is not so, all of it is in vain. It is for blocks of
 //! many small transactions that add to what others add to, but hardly look at what others write: payments that know their nonce.
 //!
-//! A few go first, so that little is lost where that does not hold.
+//! A few go first, so that little is lost where that does not hold. If these look at what they change, they may have been right only
+//! because they are few: pairs of transactions that could meet are as many as the square of these. So twice as many go each time then, and
+//! what is in vain in the end is about half of what went last.
 
 mod base;
 mod merge;
@@ -37,10 +39,14 @@ use crate::{
 };
 use base::Base;
 use merge::Merged;
+use stretch::Stretch;
 
 /// So many transactions for each worker go first, or less: a share of the block.
 const FIRST: usize = 256;
 const SHARE: usize = 32;
+
+/// If one in so many transactions changes a key that it has looked at, it is not believed that all the others are right because a few were.
+const RISKY: usize = 16;
 
 /// The keys are put together in so many parts for each worker.
 const PARTS: usize = 4;
@@ -78,7 +84,9 @@ pub(super) fn run<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
     mut main: Overlay<'s, V::Key, V::Value, S>,
 ) -> Result<Ran<'a, 's, V, S>, ExecuteError> {
     let all = fold.transactions.len();
-    let mut is_first = true;
+    // How many go next, unless it is all of them.
+    let mut size = None;
+    let mut is_risky = true;
     let is_conflict = loop {
         let begin = fold.settled();
         if fold.next().is_none() || fold.has_ended() || input.is_cancelled() {
@@ -86,13 +94,11 @@ pub(super) fn run<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
         }
         let left = all - begin;
         let workers = runtime.workers().get().min(left);
-        let few = (left / SHARE).clamp(workers, FIRST * workers);
-        let end = if is_first && left > 2 * few {
-            begin + few
-        } else {
-            all
-        };
-        is_first = false;
+        let few = || (left / SHARE).clamp(workers, FIRST * workers);
+        let next = *size.get_or_insert_with(few);
+        let is_part = is_risky && left > 2 * next;
+        let end = if is_part { begin + next } else { all };
+        size = Some(2 * next);
         let round = Round {
             runtime,
             input,
@@ -104,6 +110,7 @@ pub(super) fn run<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
             met,
             is_settled,
             is_right,
+            risks,
             merged,
         } = round.run(&main, &mut fold, &mut recorder);
         if !is_settled && !mutant!("keep_what_is_not_settled") {
@@ -127,6 +134,7 @@ pub(super) fn run<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
         if !is_right || fold.settled() < end {
             break !is_right;
         }
+        is_risky = risks * RISKY > end - begin;
     };
     Ok(Ran {
         fold,
@@ -155,6 +163,8 @@ struct Done<V: Vm> {
     is_settled: bool,
     /// Whether all stretches were told what is so, and none wanted to know more than it can be told.
     is_right: bool,
+    /// How many keys stretches behind the first have looked at and changed, unless the block ends with them.
+    risks: usize,
     merged: Merged<V>,
 }
 
@@ -205,6 +215,11 @@ impl<V: Vm, S: State<V::Key, V::Value>> Round<'_, '_, V, S> {
         let has_scanned = stretches.iter().any(|stretch| stretch.has_scanned);
         let is_right = merged.valid == stretches.len() && !has_scanned;
         let is_all = *is_last && is_right && stretches.len() == count;
+        let risks = if *is_last {
+            0
+        } else {
+            stretches.iter().map(Stretch::risks).sum()
+        };
         stretches.truncate(merged.valid);
         let wasted: usize = results
             .drain(merged.valid..)
@@ -245,6 +260,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> Round<'_, '_, V, S> {
             // ORDERING: Relaxed, as above.
             is_settled: is_settled.load(Ordering::Relaxed) == 1,
             is_right,
+            risks,
             merged,
         }
     }

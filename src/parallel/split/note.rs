@@ -79,6 +79,11 @@ impl<A: Amount> Note<A> {
         !self.has_asked && !self.has_looked && self.is_there.is_none()
     }
 
+    /// Whether it must be the very value that it was.
+    pub(super) fn has_looked(&self) -> bool {
+        self.has_looked
+    }
+
     /// Whether all would have been the same if there had been `now` at the beginning, instead of `then`.
     pub(super) fn holds<V: Value<Amount = A>>(&self, then: Option<&V>, now: Option<&V>) -> bool {
         if then == now {

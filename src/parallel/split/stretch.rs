@@ -39,6 +39,16 @@ pub(super) struct Stretch<'b, V: Vm, B> {
 type Notes<V> = Vec<Note<Amount<V>>>;
 
 impl<V: Vm, B> Stretch<'_, V, B> {
+    /// How many keys it has looked at and changed: those that another one could as well. O(keys).
+    pub(super) fn risks(&self) -> usize
+    where
+        B: State<V::Key, V::Value>,
+    {
+        let notes = self.notes.iter().enumerate();
+        let risks = notes.filter(|(slot, note)| note.has_looked() && self.table.kept(*slot).2);
+        risks.count()
+    }
+
     /// What was told of the key of a slot.
     pub(super) fn note(&self, slot: usize) -> Note<Amount<V>> {
         self.notes.get(slot).copied().unwrap_or(Note::NONE)
