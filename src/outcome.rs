@@ -126,6 +126,8 @@ pub struct Statistics {
     /// Transactions that were executed one after another: all of them if the serial executor did it, and those that a
     /// parallel one has left to it.
     pub serial: usize,
+    /// Transactions that were executed in [stretches](crate::Strategy::Split) that turned out right.
+    pub split: usize,
     /// Distinct keys that were touched.
     pub keys: usize,
     /// How often the parent state was asked for a value. By a plan this is not counted.

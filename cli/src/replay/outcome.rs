@@ -38,8 +38,6 @@ pub(super) struct Executed {
     pub(super) times: Times,
     /// How often transactions were executed: as many as the block has, and those that had to be executed again.
     pub(super) attempts: usize,
-    /// Whether all of it was executed serially, as it is by `auto` where nothing else pays.
-    pub(super) is_serial: bool,
     /// The last time, by the chosen strategy; the protocol's own steps count as transactions.
     pub(super) statistics: Statistics,
     /// The keys on which most attempts were wasted then, and how many.
@@ -60,16 +58,26 @@ impl Executed {
             checks,
             times,
             attempts: result.statistics.attempts.saturating_sub(own_steps),
-            is_serial: result.statistics.serial == result.statistics.attempts,
             statistics: result.statistics,
             conflicts: result.conflicts,
         }
     }
 
-    /// How it was executed.
+    /// How it was executed: all of it serially, or otherwise most of what was not.
     pub(super) fn ran(&self) -> &'static str {
-        if self.is_serial {
+        let Statistics {
+            executed,
+            skipped,
+            attempts,
+            serial,
+            split,
+            ..
+        } = self.statistics;
+        let others = (executed + skipped).saturating_sub(serial + split);
+        if serial == attempts {
             "serial"
+        } else if split > 0 && split >= others {
+            "split"
         } else {
             "optimistic"
         }

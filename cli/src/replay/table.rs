@@ -221,6 +221,8 @@ mod tests {
                 found: "2".to_owned(),
             },
         });
+        let mut statistics = Statistics::default();
+        statistics.attempts = 1_100;
         BlockOutcome {
             source: Source::Sample,
             number: 22_431_084,
@@ -234,8 +236,7 @@ mod tests {
                     run: Duration::from_micros(1_234_567),
                 },
                 attempts: 1_100,
-                is_serial: false,
-                statistics: Statistics::default(),
+                statistics,
                 conflicts: Vec::new(),
             }),
         }

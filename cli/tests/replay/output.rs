@@ -55,7 +55,12 @@ fn the_sample_chain_passes() {
 
 #[test]
 fn it_passes_on_several_threads() {
-    for (strategy, workers) in [("optimistic", 3), ("auto", 2), ("optimistic", 1)] {
+    for (strategy, workers) in [
+        ("optimistic", 3),
+        ("auto", 2),
+        ("optimistic", 1),
+        ("split", 2),
+    ] {
         let threads = workers.to_string();
         let run = replay(&["--json", "--strategy", strategy, "--workers", &threads]);
         assert_eq!(run.code, Some(0), "{}", run.stdout);
@@ -74,6 +79,8 @@ fn it_passes_on_several_threads() {
                 // Where most attempts are in vain, the rest is executed serially.
                 let serial = line["serial"].as_u64().expect("a number");
                 assert_eq!(line["ran"], "optimistic", "{serial} of {attempts} serially");
+            } else if strategy == "split" {
+                assert_ne!(line["ran"], "optimistic");
             }
             for conflict in line["conflicts"].as_array().into_iter().flatten() {
                 assert!(conflict["key"].is_string() && conflict["attempts"].as_u64() > Some(0));

@@ -28,6 +28,7 @@ pub(super) fn settle<V: Vm>(
             recorder.put(index, *touched);
         }
         fold.statistics.attempts += 1;
+        fold.statistics.split += 1;
         let succeeded = attempt.is_ok();
         let is_kept = fold.settle(index, transaction, attempt) == Settled::Keep;
         if is_kept != succeeded {
