@@ -5,8 +5,15 @@ use std::convert::Infallible;
 use pleach::{
     Block, CancelToken, ExecuteErrorKind, Executor, MemoryState, Outcome, SerialExecutor, State,
     Statistics, Strategy,
-    testkit::{Program, ProgramVm, Step},
+    testkit::{Program, ProgramVm, Step, assert_same, strategies, strategies::Profile},
 };
+use proptest::{
+    prop_assert_eq,
+    test_runner::{Config, TestRunner},
+};
+
+/// How many blocks of each kind.
+const CASES: u32 = 200;
 
 /// Executes transactions of these steps on two workers, compares with the serial executor, and says how that went.
 fn split(programs: &[Program]) -> Statistics {
@@ -53,6 +60,81 @@ fn who_was_right_because_there_were_few_is_not_believed() {
     let in_vain = statistics.attempts - 640;
     // Without that it would be half of all but the first 20.
     assert!((1..=200).contains(&in_vain), "{statistics:?}");
+}
+
+/// Of 60 transactions, the second half begins on what the first has not left yet.
+fn two_stretches(change: impl Fn(usize) -> Option<Vec<Step>>) -> Vec<Program> {
+    let quiet = |number: usize| vec![Step::Add(200, 1), Step::Put(100 + number as u8, 1)];
+    (0..60)
+        .map(|number| Program::new(change(number).unwrap_or_else(|| quiet(number))))
+        .collect()
+}
+
+#[test]
+fn only_who_looked_is_executed_again() {
+    let programs = two_stretches(|number| match number {
+        3 => Some(vec![Step::Put(1, 5)]),
+        // Looks at that, and the next one at what it writes. Both add to what all add to.
+        50 => Some(vec![Step::Get(1), Step::PutRegister(2), Step::Add(200, 7)]),
+        55 => Some(vec![Step::Get(2), Step::PutRegister(3), Step::Add(200, 2)]),
+        _ => None,
+    });
+    let statistics = split(&programs);
+    assert_eq!(statistics.split, 60);
+    assert!((1..=2).contains(&statistics.deceived), "{statistics:?}");
+}
+
+/// What it leaves the second time is less than it was, or more; of a key that it had not touched, or nothing at all.
+#[test]
+fn who_leaves_something_else_is_believed_the_second_time() {
+    for value in 0..4 {
+        let programs = two_stretches(|number| {
+            let steps = match number {
+                3 => vec![Step::Put(1, value), Step::Add(4, 3), Step::Put(6, 4)],
+                45 => vec![
+                    Step::Get(1),
+                    Step::SkipIfOdd(2),
+                    Step::Add(4, 3),
+                    Step::Put(5, 1),
+                    Step::PutRegister(10),
+                ],
+                46 => vec![Step::Subtract(4, 3), Step::Add(5, 1)],
+                47 => vec![
+                    Step::Get(1),
+                    Step::FailIfMultiple(2),
+                    Step::Add(4, 1),
+                    Step::Put(6, 2),
+                ],
+                48 => vec![Step::AtLeast(4, 2), Step::Get(6), Step::PutRegister(7)],
+                49 => vec![Step::Get(5), Step::PutRegister(8)],
+                50 => vec![Step::Get(1), Step::Delete(1), Step::Add(9, 1)],
+                51 => vec![Step::Contains(1), Step::Subtract(9, 1)],
+                _ => return None,
+            };
+            Some(steps)
+        });
+        let statistics = split(&programs);
+        assert!(statistics.deceived > 0, "{statistics:?}");
+    }
+}
+
+/// Blocks that are not too large to go all at once, so that a stretch is long.
+#[test]
+fn long_stretches_are_repaired_to_what_the_serial_executor_does() {
+    let executors = [2, 3].map(|workers| crate::executor(workers, Strategy::Split));
+    for profile in Profile::all() {
+        let blocks = strategies::block(&profile.transactions(20..=64));
+        let mut runner = TestRunner::new(Config::with_cases(CASES));
+        let result = runner.run(&blocks, |block| {
+            let expected = SerialExecutor::new().execute(block.to_pleach(&ProgramVm));
+            for executor in &executors {
+                let found = executor.execute(block.to_pleach(&ProgramVm));
+                prop_assert_eq!(assert_same(&expected, &found), Ok(()));
+            }
+            Ok(())
+        });
+        result.unwrap_or_else(|error| panic!("{error}"));
+    }
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub use serial::SerialExecutor;
 
 pub(crate) use fold::{Attempt, Fold, Settled};
 pub(crate) use lookup::{Asked, Lookup, add_known};
-pub(crate) use overlay::{Known, Overlay, Trouble, View, allows, number};
+pub(crate) use overlay::{Before, Known, Overlay, Trouble, View, allows, number};
 pub(crate) use record::{Pen, Recorder};
 pub(crate) use scan::merge;
 #[cfg(feature = "determinism")]

@@ -120,6 +120,14 @@ struct Pending<V> {
     slot: usize,
 }
 
+/// What a slot was before a transaction changed it.
+pub(crate) struct Before<V> {
+    pub(crate) value: Known<V>,
+    pub(crate) changed: bool,
+    /// Whether the transaction has put or deleted it.
+    pub(crate) put: bool,
+}
+
 /// Why a view interrupted a transaction.
 pub(crate) enum Trouble {
     State(BoxError),
@@ -251,12 +259,6 @@ where
         slot.kept = value;
     }
 
-    /// The slots whose keys the transaction at hand has put or deleted.
-    pub(crate) fn puts(&self) -> impl Iterator<Item = usize> {
-        let slots = self.pending.iter().map(|pending| pending.slot);
-        slots.filter(|slot| self.slots.at(*slot).put)
-    }
-
     /// Why the view interrupted the transaction, if it did.
     pub(crate) fn take_trouble(&mut self) -> Option<Trouble> {
         self.trouble.take()
@@ -264,12 +266,32 @@ where
 
     /// Keeps the changes of the transaction at hand.
     pub(crate) fn commit(&mut self) {
-        for Pending { slot, value } in self.pending.drain(..) {
-            let slot = self.slots.at_mut(slot);
-            slot.kept = value;
+        self.commit_with(|_, _| {});
+    }
+
+    /// The same, and `tell`s of each slot what it was before, and whether it was put or deleted.
+    #[inline]
+    pub(crate) fn commit_with(&mut self, mut tell: impl FnMut(usize, Before<V>)) {
+        for Pending { slot: index, value } in self.pending.drain(..) {
+            let slot = self.slots.at_mut(index);
+            tell(
+                index,
+                Before {
+                    value: std::mem::replace(&mut slot.kept, value),
+                    changed: slot.changed,
+                    put: slot.put,
+                },
+            );
             slot.changed = true;
             slot.pending = 0;
         }
+    }
+
+    /// Exchanges what kept transactions have made of a slot.
+    pub(crate) fn exchange(&mut self, index: usize, value: &mut Known<V>, changed: &mut bool) {
+        let slot = self.slots.at_mut(index);
+        std::mem::swap(&mut slot.kept, value);
+        std::mem::swap(&mut slot.changed, changed);
     }
 
     /// Forgets the changes of the transaction at hand.

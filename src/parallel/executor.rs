@@ -46,10 +46,10 @@ pub enum Strategy {
     /// matter; but for those that [weigh](Vm::weight) nothing, which run in turn. Access sets, exact or predicted, say who had better wait for whom.
     Optimistic,
     /// In stretches: each worker executes transactions that follow each other one after another, on what those before them probably
-    /// leave, and then all of it is put together. That costs hardly more than serial execution, and is for many small transactions; but if
-    /// one of them looks at what a stretch before it has written, all of its stretch was in vain, and those behind it. Then the rest is executed
-    /// serially, as it is from a scan of a range on. A few transactions go first, and if these look at what they change, twice as many each
-    /// time from there on, so that little is lost.
+    /// leave, and then all of it is put together. That costs hardly more than serial execution, however small transactions are; but those
+    /// that look at what a stretch before theirs has written are executed again, one after another. Of a large block a few go first, and if these
+    /// look at what they change, twice as many each time from there on, so that little is lost. If too many are executed again, the rest is
+    /// executed serially, as it is from a scan of a range on.
     Split,
 }
 
@@ -78,10 +78,11 @@ pub(super) const FEW: usize = if cfg!(any(pleach_loom, pleach_shuttle)) {
 /// them are committed, while others run. If most attempts are in vain, the rest of the
 /// block is executed serially.
 ///
-/// A large block of small transactions is first tried in [stretches](Strategy::Split): one for each worker, who executes its transactions one
-/// after another on a table of its own. An add that others do not look at is answered, and added to what they have left, when the tables
-/// are put together, which takes time in proportion to the keys. A key that several have touched stands in the table of each. The caller is
-/// given what transactions came to when all stretches of a round are put together.
+/// A block of small transactions is executed in [stretches](Strategy::Split): one for each worker, who executes its transactions one
+/// after another on a table of its own, and takes over half of what another has left when it is done. An add that others do not look at is
+/// answered, and added to what they have left, when the tables are put together, which takes time in proportion to the keys; who has looked
+/// at what an earlier stretch has written, and those who have looked at what these write, are executed again then. A key that several have
+/// touched stands in the table of each. The caller is given what transactions came to when all stretches of a round are put together.
 ///
 /// Either way, transactions are committed in the order of the block, and streamed to the caller as they are.
 ///

@@ -23,11 +23,16 @@ use crate::{
 pub(super) struct Merged<V: Vm> {
     /// So many stretches, from the first on, were told what is so.
     pub(super) valid: usize,
-    /// How many keys they have touched that nobody had before the round, if all were told what is so.
+    /// How many keys they have touched that nobody had before the round, if all of them count.
     pub(super) keys: usize,
+    /// What keys have changed to, and which were touched, that no stretch says: only if some were repaired.
+    pub(super) changed: Changed<V>,
+    pub(super) met: Vec<V::Key>,
     replaced: Vec<Vec<Replaced<V::Value>>>,
     /// The slots of what was before the round whose keys they have changed.
     main: Vec<usize>,
+    /// The numbers of stretches and of their slots of which they were told what is not so.
+    bad: Vec<(usize, usize)>,
 }
 
 /// What a slot comes to that is not what its stretch has left.
@@ -46,6 +51,7 @@ struct Part<T> {
     keys: usize,
     replaced: Vec<Replaced<T>>,
     main: Vec<usize>,
+    bad: Vec<(usize, usize)>,
 }
 
 /// The last slot that says what a key comes to, and which replacement says it instead, if one does.
@@ -56,35 +62,39 @@ struct Last {
     replaced: Option<usize>,
 }
 
-type On<'b, 'm, 's, V, S> = Stretch<'b, V, Base<'m, 's, V, S>>;
+pub(super) type On<'b, 'm, 's, V, S> = Stretch<'b, V, Base<'m, 's, V, S>>;
 
 /// What was before the round.
-type Main<'s, V, S> = Overlay<'s, <V as Vm>::Key, <V as Vm>::Value, S>;
+pub(super) type Main<'s, V, S> = Overlay<'s, <V as Vm>::Key, <V as Vm>::Value, S>;
 
 /// Puts stretches together that follow each other. `main` has what was before the round.
 pub(super) fn merge<V: Vm, S: State<V::Key, V::Value>>(
     runtime: &Runtime,
-    (main, bases): (&Main<'_, V, S>, &[Base<'_, '_, V, S>]),
+    main: &Main<'_, V, S>,
     stretches: &[On<'_, '_, '_, V, S>],
     parts: usize,
 ) -> Merged<V> {
     span!("merge");
     let act = |done: &mut Vec<Part<V::Value>>, number| {
-        done.push(part(main, bases, stretches, (number, parts)));
+        done.push(part(main, stretches, (number, parts)));
     };
     let helpers = stretches.len() - 1;
     let done = crew::share(runtime, helpers, parts, |_| Vec::new(), act);
     let mut merged = Merged {
         valid: stretches.len(),
         keys: 0,
+        changed: Vec::new(),
+        met: Vec::new(),
         replaced: Vec::new(),
         main: Vec::new(),
+        bad: Vec::new(),
     };
     for part in done.into_iter().flatten() {
         merged.valid = merged.valid.min(part.valid);
         merged.keys += part.keys;
         merged.main.extend(part.main);
         merged.replaced.push(part.replaced);
+        merged.bad.extend(part.bad);
     }
     merged
 }
@@ -92,7 +102,6 @@ pub(super) fn merge<V: Vm, S: State<V::Key, V::Value>>(
 /// Goes through one of so many parts of the keys.
 fn part<V: Vm, S: State<V::Key, V::Value>>(
     main: &Main<'_, V, S>,
-    bases: &[Base<'_, '_, V, S>],
     stretches: &[On<'_, '_, '_, V, S>],
     (number, parts): (usize, usize),
 ) -> Part<V::Value> {
@@ -101,11 +110,13 @@ fn part<V: Vm, S: State<V::Key, V::Value>>(
         keys: 0,
         replaced: Vec::new(),
         main: Vec::new(),
+        bad: Vec::new(),
     };
     let has_main = main.keys() > 0;
     // Of those of the first stretch, its own table says where they are.
     let mut later: HashTable<Last> = HashTable::new();
-    for (this, (stretch, base)) in stretches.iter().zip(bases).enumerate() {
+    for (this, stretch) in stretches.iter().enumerate() {
+        let base = stretch.table.state();
         let hashes = stretch.hashes.iter().copied().enumerate();
         for (slot, hash) in hashes.filter(|(_, hash)| part_of(*hash, parts) == number) {
             // Most keys are nowhere else, and need not be looked at.
@@ -143,10 +154,14 @@ fn part<V: Vm, S: State<V::Key, V::Value>>(
                 // A state that panics has its reasons, which the serial executor tells.
                 let value =
                     catch_unwind(AssertUnwindSafe(|| again(base, (hash, key), before, told)));
-                let Ok(Some(value)) = value else {
+                let Ok(value) = value else {
                     part.valid = this;
                     return part;
                 };
+                let value = value.unwrap_or_else(|| {
+                    part.bad.push((this, slot));
+                    Known::No
+                });
                 if changed && value.is_known() {
                     now.replaced = Some(part.replaced.len());
                     part.replace(now, this, value);
@@ -217,6 +232,44 @@ fn again<V: Vm<Value = T>, S: State<V::Key, T>, T: Value>(
 }
 
 impl<V: Vm> Merged<V> {
+    /// Whether a stretch that counts was told of a key what is not so.
+    pub(super) fn has_bad(&self) -> bool {
+        self.bad.iter().any(|(stretch, _)| *stretch < self.valid)
+    }
+
+    /// Leaves out all stretches from the first on that was told what is not so.
+    pub(super) fn leave_bad(&mut self) {
+        let first = self.bad.iter().map(|(stretch, _)| *stretch).min();
+        self.valid = first.map_or(self.valid, |first| first.min(self.valid));
+    }
+
+    /// The slots of this stretch of which it was told what is not so.
+    pub(super) fn bad_of(&self, stretch: usize) -> Vec<usize> {
+        let bad = self.bad.iter().filter(|(of, _)| *of == stretch);
+        bad.map(|(_, slot)| *slot).collect()
+    }
+
+    /// What slots come to that is not what their stretch has left.
+    pub(super) fn values(&self) -> impl Iterator<Item = ((usize, usize), Known<V::Value>)> {
+        let replaced = self.replaced.iter().flatten();
+        let known = replaced.filter(|it| it.value.is_known());
+        known.map(|it| (it.at, it.value.clone()))
+    }
+
+    /// Somebody else says what a key comes to, which has these slots.
+    pub(super) fn fix(&mut self, main: Option<usize>, slots: &[(usize, usize)]) {
+        if main.is_none() && slots.is_empty() {
+            self.keys += 1;
+        }
+        self.main.extend(main);
+        let replaced = slots.iter().map(|at| Replaced {
+            at: *at,
+            by: 0,
+            value: Known::No,
+        });
+        self.replaced.push(replaced.collect());
+    }
+
     /// What the stretch with this number has changed, as far as no later one says what the key comes to. The other keys that it has
     /// touched are `met`, if somebody wants to know.
     pub(super) fn changes<S: State<V::Key, V::Value>>(

@@ -115,14 +115,26 @@ impl<A: Amount> Note<A> {
         if self.put {
             return Some(made.clone());
         }
-        let (then, made) = (number(then)?, number(made.as_option())?);
-        let delta = match made.checked_sub(then) {
-            Some(more) => Delta::Plus(more),
-            None => Delta::Minus(then.checked_sub(made)?),
-        };
-        let sum = delta.apply(number(now)?)?;
-        Some(Known::of(V::from_amount(sum)))
+        moved(then, now, made)
     }
+}
+
+/// What there is in the end if there is `now` at the beginning, and adds have `made` that of `then`. `None` if nobody can say.
+pub(super) fn moved<V: Value>(
+    then: Option<&V>,
+    now: Option<&V>,
+    made: &Known<V>,
+) -> Option<Known<V>> {
+    if then == now {
+        return Some(made.clone());
+    }
+    let (then, made) = (number(then)?, number(made.as_option())?);
+    let delta = match made.checked_sub(then) {
+        Some(more) => Delta::Plus(more),
+        None => Delta::Minus(then.checked_sub(made)?),
+    };
+    let sum = delta.apply(number(now)?)?;
+    Some(Known::of(V::from_amount(sum)))
 }
 
 #[cfg(test)]

@@ -1,23 +1,24 @@
 //! Executes a stretch of the block, on a table of its own.
 
 use std::{
-    ops::{Bound, ControlFlow, Range},
+    iter,
+    ops::{Bound, ControlFlow},
     panic::{AssertUnwindSafe, catch_unwind},
     time::Instant,
 };
 
 use pleach_dtt::{AccessSet, Trust};
 
-use super::{Amount, base::Base, note::Note};
+use super::{Amount, base::Base, log::Log, note::Note, shares::Shares};
 use crate::{
     error::AccessKind,
-    execute::{Asked, Attempt, Lookup, Overlay, Trouble, View, add_known},
+    execute::{Asked, Attempt, Before, Lookup, Overlay, Trouble, View, add_known},
     parallel::attempt::{Attempted, Input, Tools, Touched},
     protocol::versions::Question,
     state::State,
     sync::{AtomicUsize, Ordering},
     times::Spent,
-    value::{Bounds, Delta},
+    value::{Bounds, Delta, Value},
     vm::{Interrupt, Vm},
 };
 
@@ -26,6 +27,8 @@ pub(super) type Results<V> = Vec<(Attempt<V>, Touched<V>)>;
 
 /// A stretch that was executed.
 pub(super) struct Stretch<'b, V: Vm, B> {
+    /// Its first transaction.
+    pub(super) first: usize,
     /// Whether it ended because a transaction scans a range.
     pub(super) has_scanned: bool,
     /// What they have left.
@@ -33,7 +36,9 @@ pub(super) struct Stretch<'b, V: Vm, B> {
     /// The hashes of the keys of that.
     pub(super) hashes: Vec<u32>,
     /// What they were told, by the slots of the table.
-    notes: Notes<V>,
+    pub(super) notes: Notes<V>,
+    /// What each of them has touched and changed, if that is to be known.
+    pub(super) log: Option<Log<V::Value>>,
 }
 
 type Notes<V> = Vec<Note<Amount<V>>>;
@@ -55,42 +60,54 @@ impl<V: Vm, B> Stretch<'_, V, B> {
     }
 }
 
-/// Executes the transactions of a stretch, which has this `number`, unless one before it, as far as `broken` says, does not come to its end.
+/// How the stretches of a round are executed.
+pub(super) struct Plan<'r> {
+    pub(super) shares: &'r Shares,
+    /// The first transaction.
+    pub(super) first: usize,
+    /// The first transaction that has come to nothing that could be settled: those behind it need not be executed.
+    pub(super) broken: &'r AtomicUsize,
+    /// Whether it is written down what transactions touch.
+    pub(super) is_logged: bool,
+}
+
+/// Executes the transactions of a share, from the `first` on, until nobody has left any.
 pub(super) fn execute<'b, 'm, 's, V: Vm, S: State<V::Key, V::Value>>(
     input: &Input<'_, V, S>,
     base: &'b Base<'m, 's, V, S>,
-    range: Range<usize>,
-    (number, broken): (usize, &AtomicUsize),
+    plan: &Plan<'_>,
+    (share, first): (usize, usize),
 ) -> (Stretch<'b, V, Base<'m, 's, V, S>>, Results<V>, Spent) {
     let begun = Instant::now();
+    let Plan { shares, broken, .. } = plan;
+    let is_first = first == plan.first;
     let mut spent = Spent::default();
-    let mut table = base.table(range.len());
-    let mut notes = Vec::with_capacity(KEYS * range.len().min(MANY));
-    let mut results = Vec::with_capacity(range.len());
+    let count = shares.left(share);
+    let mut table = base.table(count);
+    let mut notes = Vec::with_capacity(KEYS * count.min(MANY));
+    let mut results = Vec::with_capacity(count);
     let mut tools = Tools::new(input);
     let mut declared = AccessSet::new();
     let mut has_scanned = false;
-    for transaction in &input.transactions[range.clone()] {
-        // ORDERING: Relaxed. Who sees it late does more in vain.
-        if input.is_cancelled() || broken.load(Ordering::Relaxed) < number {
+    let mut log = (plan.is_logged && !is_first).then(Log::new);
+    let batches = iter::from_fn(|| Some(shares.take(share)).filter(|batch| !batch.is_empty()));
+    for index in batches.flatten() {
+        // If it does not come to its end. ORDERING: Relaxed. Who sees it late does more in vain.
+        let breaks = || broken.fetch_min(index, Ordering::Relaxed);
+        if input.is_cancelled() || broken.load(Ordering::Relaxed) < index {
+            breaks();
             break;
         }
-        // If the VM panics, it does so in the serial executor too, which knows what to say.
-        let exact = catch_unwind(AssertUnwindSafe(|| {
-            declared.clear();
-            let exact = input.vm.accesses(transaction, &mut declared) == Trust::Exact;
-            if exact {
-                declared.sort();
-            }
-            exact
-        }));
-        let Ok(exact) = exact else {
+        let transaction = &input.transactions[index];
+        let Some(exact) = declare(input, transaction, &mut declared) else {
+            breaks();
             break;
         };
         let mut view = Asked(NotedView::<V, _> {
             view: table.view(exact.then_some(&mut declared)),
             notes: &mut notes,
-            is_first: number == 0,
+            log: log.as_mut(),
+            is_first,
         });
         let before = input.is_timed.then(Instant::now);
         let (returned, touched) = tools.execute(input.vm, transaction, &mut view);
@@ -102,31 +119,30 @@ pub(super) fn execute<'b, 'm, 's, V: Vm, S: State<V::Key, V::Value>>(
         let attempted = Attempted::<V>::new(trouble, returned, input.on_undeclared);
         let Attempted::Done(attempt) = attempted else {
             table.discard();
+            breaks();
             break;
         };
-        if attempt.is_ok() {
-            if number > 0 {
-                for slot in table.puts() {
-                    note(&mut notes, slot).put = true;
-                }
-            }
+        if attempt.is_err() {
+            table.discard();
+        } else if is_first {
             table.commit();
         } else {
-            table.discard();
+            table.commit_with(|slot, before| keep(&mut notes, log.as_mut(), slot, before));
+        }
+        if let Some(log) = &mut log {
+            log.end();
         }
         results.push((attempt, touched));
-    }
-    if results.len() < range.len() {
-        // ORDERING: Relaxed, as above.
-        broken.fetch_min(number, Ordering::Relaxed);
     }
     spent.state_reads = table.take_state_reads();
     spent.all = begun.elapsed();
     let stretch = Stretch {
+        first,
         has_scanned,
         hashes: table.hashes(),
         table,
         notes,
+        log,
     };
     (stretch, results, spent)
 }
@@ -142,10 +158,48 @@ fn note<A: crate::value::Amount>(notes: &mut Vec<Note<A>>, slot: usize) -> &mut 
     &mut notes[slot]
 }
 
+/// Asks what a transaction may touch: whether that is exact. `None` if the VM panics, which it does in the serial executor too, which knows
+/// what to say.
+pub(super) fn declare<V: Vm, S>(
+    input: &Input<'_, V, S>,
+    transaction: &V::Transaction,
+    declared: &mut AccessSet<V::Key>,
+) -> Option<bool> {
+    let exact = catch_unwind(AssertUnwindSafe(|| {
+        declared.clear();
+        let exact = input.vm.accesses(transaction, declared) == Trust::Exact;
+        if exact {
+            declared.sort();
+        }
+        exact
+    }));
+    exact.ok()
+}
+
+/// Notes that a transaction has changed the key of a slot, which was so before.
+#[inline]
+fn keep<T: Value>(
+    notes: &mut Vec<Note<T::Amount>>,
+    log: Option<&mut Log<T>>,
+    slot: usize,
+    before: Before<T>,
+) {
+    let mut put = false;
+    if before.put {
+        put = std::mem::replace(&mut note(notes, slot).put, true);
+    } else if let Some(note) = notes.get(slot) {
+        put = note.put;
+    }
+    if let Some(log) = log {
+        log.change(slot, before.value, before.changed, put);
+    }
+}
+
 /// What a transaction of a stretch sees, which is noted.
 struct NotedView<'o, 'a, V: Vm, B> {
     view: View<'o, 'a, V::Key, V::Value, B>,
     notes: &'o mut Notes<V>,
+    log: Option<&'o mut Log<V::Value>>,
     /// What the first stretch is told is certain.
     is_first: bool,
 }
@@ -182,6 +236,9 @@ impl<V: Vm, B: State<V::Key, V::Value>> Lookup<V::Key, V::Value> for NotedView<'
     #[inline]
     fn find(&mut self, access: AccessKind, key: &V::Key) -> Result<usize, Interrupt> {
         let slot = self.view.find(access, key)?;
+        if let Some(log) = &mut self.log {
+            log.touch(slot);
+        }
         if access == AccessKind::Read
             && let Some(note) = self.note(slot)
         {
