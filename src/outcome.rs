@@ -126,7 +126,7 @@ pub struct Statistics {
     /// Transactions that were executed one after another: all of them if the serial executor did it, and those that a
     /// parallel one has left to it.
     pub serial: usize,
-    /// Transactions that were executed in [stretches](crate::Strategy::Split) that turned out right.
+    /// Transactions that were executed in [stretches](crate::Strategy::Split), or again when these were put together.
     pub split: usize,
     /// Distinct keys that were touched.
     pub keys: usize,

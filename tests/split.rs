@@ -1,6 +1,6 @@
 //! Blocks in stretches: what is put together, what is in vain, and what nobody asks for.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, ops::RangeInclusive};
 
 use pleach::{
     Block, CancelToken, ExecuteErrorKind, Executor, MemoryState, Outcome, SerialExecutor, State,
@@ -118,13 +118,29 @@ fn who_leaves_something_else_is_believed_the_second_time() {
     }
 }
 
-/// Blocks that are not too large to go all at once, so that a stretch is long.
+/// Panics if the second stretch is told that nothing is there.
 #[test]
-fn long_stretches_are_repaired_to_what_the_serial_executor_does() {
-    let executors = [2, 3].map(|workers| crate::executor(workers, Strategy::Split));
+fn who_panics_because_of_what_is_not_so_does_not_panic() {
+    let programs = two_stretches(|number| match number {
+        3 => Some(vec![Step::Put(1, 1)]),
+        50 => Some(vec![Step::Contains(1), Step::SkipIfOdd(1), Step::Panic]),
+        _ => None,
+    });
+    assert_eq!(split(&programs).executed, 60);
+}
+
+/// Of the smaller blocks all go at once, so that stretches are long; of the larger ones some go first.
+#[test]
+fn stretches_are_repaired_to_what_the_serial_executor_does() {
+    compare(20..=64, CASES);
+    compare(65..=160, CASES / 4);
+}
+
+fn compare(transactions: RangeInclusive<usize>, cases: u32) {
+    let executors = [2, 3, 5].map(|workers| crate::executor(workers, Strategy::Split));
     for profile in Profile::all() {
-        let blocks = strategies::block(&profile.transactions(20..=64));
-        let mut runner = TestRunner::new(Config::with_cases(CASES));
+        let blocks = strategies::block(&profile.transactions(transactions.clone()));
+        let mut runner = TestRunner::new(Config::with_cases(cases));
         let result = runner.run(&blocks, |block| {
             let expected = SerialExecutor::new().execute(block.to_pleach(&ProgramVm));
             for executor in &executors {

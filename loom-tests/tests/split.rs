@@ -55,3 +55,43 @@ fn what_the_block_does_not_keep_is_not_there() {
     };
     explore_block(block, Strategy::Split, 2);
 }
+
+/// Who is done with its three transactions takes over some of the other's; whoever executes the last one, it has to be executed again.
+#[test]
+fn who_takes_over_executes_each_once() {
+    explore_split(&[
+        &[Step::Put(1, 1)],
+        &[Step::Add(2, 1)],
+        &[Step::Add(2, 1)],
+        &[Step::Add(2, 3)],
+        &[Step::Put(3, 1)],
+        &[Step::Get(1), Step::PutRegister(4), Step::Add(2, 1)],
+    ]);
+}
+
+/// It adds less the second time than the first, which the one behind it looks at.
+#[test]
+fn who_looks_at_what_is_repaired_is_executed_again() {
+    explore_split(&[
+        &[Step::Put(1, 3)],
+        &[Step::Add(2, 5)],
+        &[
+            Step::Get(1),
+            Step::SkipIfOdd(1),
+            Step::Add(3, 4),
+            Step::Add(3, 1),
+        ],
+        &[Step::Get(3), Step::PutRegister(4)],
+    ]);
+}
+
+/// It leaves something else the second time than the first, which the one behind it does not look at, and something that it does.
+#[test]
+fn who_was_told_what_is_not_so_is_executed_again() {
+    explore_split(&[
+        &[Step::Put(1, 3)],
+        &[Step::Add(2, 5)],
+        &[Step::Get(1), Step::PutRegister(3), Step::Add(2, 4)],
+        &[Step::Get(3), Step::Subtract(2, 1), Step::PutRegister(4)],
+    ]);
+}

@@ -98,7 +98,7 @@ fn costs_are_by_weight_until_something_is_known() {
 }
 
 #[test]
-fn stretches_are_for_large_blocks() {
+fn stretches_are_for_many_that_take_little() {
     let two = NonZeroUsize::new(2).expect("two is not zero");
     let pays = |count: usize, each: f64| {
         let mut outlook = outlook(&[count]);
@@ -109,11 +109,13 @@ fn stretches_are_for_large_blocks() {
         assert_eq!(outlook.left(), 1);
         (beside, stretches)
     };
-    assert_eq!(pays(1_000, 1e-6), (false, false));
-    assert_eq!(pays(10_000, 1e-6), (false, true));
-    // Beside others they are faster too, and more of them right.
-    assert_eq!(pays(1_000, 20e-6), (true, false));
-    assert_eq!(pays(10_000, 20e-6), (true, true));
+    assert_eq!(pays(200, 1e-6), (false, false));
+    assert_eq!(pays(1_000, 1e-6), (false, true));
+    // Beside others they are faster than one after another too.
+    assert_eq!(pays(200, 8e-6), (true, true));
+    // More of them are right beside others.
+    assert_eq!(pays(200, 20e-6), (true, false));
+    assert_eq!(pays(10_000, 20e-6), (true, false));
 }
 
 #[test]

@@ -19,7 +19,9 @@ pub(super) struct Log<V> {
     touched: Vec<u32>,
     changes: Vec<Change<V>>,
     /// How far what each transaction has touched and changed goes.
-    ends: Vec<(u32, u32)>,
+    ends: Vec<(usize, usize)>,
+    /// Which transaction has touched each slot last, and one more: it is noted once.
+    last: Vec<u32>,
 }
 
 /// What a transaction has changed: how the slot is on the other side of it, after it if it is taken back, and else before it.
@@ -36,13 +38,20 @@ impl<V: Value> Log<V> {
             touched: Vec::new(),
             changes: Vec::new(),
             ends: Vec::new(),
+            last: Vec::new(),
         }
     }
 
     /// The transaction at hand has touched this.
     #[inline]
     pub(super) fn touch(&mut self, slot: usize) {
-        self.touched.push(slot as u32);
+        let this = self.ends.len() as u32 + 1;
+        if self.last.len() <= slot {
+            self.last.resize(slot + 1, 0);
+        }
+        if std::mem::replace(&mut self.last[slot], this) != this {
+            self.touched.push(slot as u32);
+        }
     }
 
     /// The transaction at hand has changed this, which was so before.
@@ -58,27 +67,24 @@ impl<V: Value> Log<V> {
 
     /// The transaction at hand is over.
     pub(super) fn end(&mut self) {
-        self.ends
-            .push((self.touched.len() as u32, self.changes.len() as u32));
+        self.ends.push((self.touched.len(), self.changes.len()));
     }
 
-    /// Which slots a transaction has touched, some of them several times.
+    /// Which slots a transaction has touched, each once.
     pub(super) fn touched(&self, number: usize) -> impl Iterator<Item = usize> {
         let begin = self.begin(number).0;
-        let slots = &self.touched[begin..self.ends[number].0 as usize];
+        let slots = &self.touched[begin..self.ends[number].0];
         slots.iter().map(|slot| *slot as usize)
     }
 
     /// What a transaction has changed, each slot once.
     pub(super) fn changes(&self, number: usize) -> &[Change<V>] {
-        &self.changes[self.begin(number).1..self.ends[number].1 as usize]
+        &self.changes[self.begin(number).1..self.ends[number].1]
     }
 
     fn begin(&self, number: usize) -> (usize, usize) {
-        match number.checked_sub(1).map(|before| self.ends[before]) {
-            Some((touched, changes)) => (touched as usize, changes as usize),
-            None => (0, 0),
-        }
+        let before = number.checked_sub(1).map(|before| self.ends[before]);
+        before.unwrap_or_default()
     }
 
     /// Takes back what all transactions from this one on have changed.
@@ -102,7 +108,7 @@ impl<V: Value> Log<V> {
         notes: &mut [Note<V::Amount>],
     ) {
         let begin = self.begin(number).1;
-        for change in &mut self.changes[begin..self.ends[number].1 as usize] {
+        for change in &mut self.changes[begin..self.ends[number].1] {
             change.swap(table, notes);
         }
     }

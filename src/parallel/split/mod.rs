@@ -15,12 +15,13 @@
 //! A stretch is executed as the serial executor does it, but for the first one on a state that may turn out to be another one. So
 //! it costs hardly more than serial execution, however small transactions are, where [optimism](super::optimistic) must have each of them
 //! pay for its own. In return a stretch knows nothing of what others write while it runs. Adds come to their sum when all is put together; but
-//! who has looked at what an earlier stretch has written is executed again then, by one thread, and so is who has looked at what that one has
-//! written. It is for transactions that take little each, and of which not too many wait for each other.
+//! if somebody in a stretch has looked at what an earlier one has written, all in this stretch that have touched that are executed again then,
+//! by one thread, and so are those that have touched what these leave otherwise. It is for transactions that take little each, and of which not
+//! too many wait for each other.
 //!
 //! Of a large block a few go first, so that little is lost where that does not hold. If these look at what they change, they may have been
 //! right only because they are few: pairs of transactions that could meet are as many as the square of these. So twice as many go each time
-//! then. If they look at nothing that they change, nobody writes down any more what the others touch, and a stretch that was told what is not
+//! then, until some are executed again, which says how many of the others will be. If they look at nothing that they change, nobody writes down any more what the others touch, and a stretch that was told what is not
 //! so is in vain, with all behind it.
 
 mod base;
@@ -55,8 +56,8 @@ const RISKY: usize = 16;
 /// If more than one in so many of the transactions to come would probably be executed again, stretches are no way to execute them.
 const MANY: usize = 4;
 
-/// What one worker does in so many seconds is all split at once: if everybody waits for another, that takes hardly longer than one worker
-/// would, as the first stretch is right and the others are executed again.
+/// What one worker does in so many seconds is all split at once: even if everybody waits for another, the first stretch is right, so that
+/// little more is lost than to wake the others, and what it costs more to execute the later ones again.
 const SMALL: f64 = 16e-3;
 
 /// So many transactions are too few to look first, if nobody knows what they take.

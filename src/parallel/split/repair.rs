@@ -301,13 +301,16 @@ impl<V: Vm, S: State<V::Key, V::Value>> Repair<'_, '_, '_, '_, V, S> {
                 if seemed == value {
                     return Some(Turn::Same);
                 }
+                if put {
+                    return Some(Turn::bad(value));
+                }
                 let now = self.now(under, slot).ok()?;
                 let now = moved(seemed.as_option(), now.as_option(), &value);
                 // A number of zero is not the same as none.
                 let then = self.then(under, slot).ok()?;
                 now.filter(|now| {
                     let again = moved(then.as_ref(), now.as_option(), made);
-                    !put && again.as_ref() == Some(&value)
+                    again.as_ref() == Some(&value)
                 })
             }
             None => Some(value.clone()),
@@ -395,9 +398,11 @@ impl<V: Vm, S: State<V::Key, V::Value>> Repair<'_, '_, '_, '_, V, S> {
         if let Some(fixed) = self.fixed.get(key) {
             return Ok(fixed.value.as_option().cloned());
         }
+        let hash = self.main.hash(key);
         for stretch in (0..number).rev() {
-            if let Some(slot) = self.slot(stretch, key)
-                && let (_, kept, true) = self.stretches[stretch].table.kept(slot)
+            let table = &self.stretches[stretch].table;
+            if let Some(slot) = table.find_hashed(hash, || key)
+                && let (_, kept, true) = table.kept(slot)
             {
                 let value = self.merged.get(&(stretch, slot)).unwrap_or(kept);
                 return Ok(value.as_option().cloned());

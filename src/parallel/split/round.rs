@@ -78,7 +78,8 @@ impl<V: Vm, S: State<V::Key, V::Value>> Round<'_, '_, V, S> {
 
         let mut merged = merge::merge(runtime, main, &stretches, PARTS * workers);
         let mut again = 0;
-        if merged.has_bad() {
+        let has_bad = merged.has_bad();
+        if has_bad {
             if *is_risky {
                 let all = (&mut stretches[..], &mut results[..]);
                 let (count, spent) = repair::repair(input, main, all, &mut merged);
@@ -135,7 +136,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> Round<'_, '_, V, S> {
             met: met.into_iter().flatten().collect(),
             // ORDERING: Relaxed, as above.
             is_settled: is_settled.load(Ordering::Relaxed) == 1,
-            is_right,
+            is_right: is_right && (broken == usize::MAX || !has_bad),
             risks,
             again,
             merged,
@@ -177,20 +178,23 @@ impl<V: Vm, S: State<V::Key, V::Value>> Round<'_, '_, V, S> {
             *lock(&spent) += mine;
             done.push((stretch, results));
         };
-        // The first parts are the shares that there are; who finds none of these takes over.
-        let act = |done: &mut Vec<_>, part: usize| {
-            if let Some(range) = ranges.get(part) {
-                execute(done, part, range.start);
+        // Who is late finds all shares given, and takes over.
+        let act = |done: &mut Vec<_>, _: usize| {
+            while let Some(share) = shares.give(ranges.len()) {
+                execute(done, share, ranges[share].start);
             }
-            while let Some(Stolen { share, of, before }) = shares.steal() {
+            // ORDERING: Relaxed. What is taken over in vain is in vain.
+            let is_over = || input.is_cancelled() || broken.load(Ordering::Relaxed) < usize::MAX;
+            while !is_over()
+                && let Some(Stolen { share, of, before }) = shares.steal()
+            {
                 let first = before.end;
                 let of = bases[of].get().expect("what was begun has one");
                 bases[share].get_or_init(|| of.after(input, before));
                 execute(done, share, first);
             }
         };
-        let parts = ranges.len() + self.workers;
-        let helpers = self.workers - 1;
+        let (helpers, parts) = (self.workers - 1, self.workers);
         let done = crew::share(self.runtime, helpers, parts, |_| Vec::new(), act);
         let mut done: Vec<_> = done.into_iter().flatten().collect();
         done.sort_unstable_by_key(|(stretch, _)| stretch.first);

@@ -21,6 +21,8 @@ const LITTLE: f64 = 16.0;
 /// See the module.
 pub(super) struct Shares {
     all: Mutex<Vec<Share>>,
+    /// How many of those that there are at the beginning somebody has.
+    given: Mutex<usize>,
     /// The first transaction of the round.
     first: usize,
     /// What all before each of its transactions probably take, and all of them.
@@ -62,6 +64,7 @@ impl Shares {
         }
         let mut this = Self {
             all: Mutex::new(Vec::new()),
+            given: Mutex::new(0),
             first,
             costs,
             workers,
@@ -96,6 +99,14 @@ impl Shares {
     /// How many shares there can be.
     pub(super) fn most(&self) -> usize {
         MOST * self.workers
+    }
+
+    /// One of so many shares that there are at the beginning, if nobody has it yet.
+    pub(super) fn give(&self, ranges: usize) -> Option<usize> {
+        let mut given = lock(&self.given);
+        let share = *given;
+        *given += usize::from(share < ranges);
+        (share < ranges).then_some(share)
     }
 
     /// How many transactions of a share nobody has taken yet.
