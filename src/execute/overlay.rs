@@ -266,7 +266,12 @@ where
 
     /// Keeps the changes of the transaction at hand.
     pub(crate) fn commit(&mut self) {
-        self.commit_with(|_, _| {});
+        for Pending { slot, value } in self.pending.drain(..) {
+            let slot = self.slots.at_mut(slot);
+            slot.kept = value;
+            slot.changed = true;
+            slot.pending = 0;
+        }
     }
 
     /// The same, and `tell`s of each slot what it was before, and whether it was put or deleted.

@@ -45,8 +45,10 @@ const AGAIN: f64 = 0.08;
 /// in vain. Measured on Ethereum, roughly.
 const OPTIMISM: f64 = 1.15;
 
-/// Of transactions that take so many seconds, those that are executed again cost more than others win: they are executed by one.
-const DEAR: f64 = 15e-6;
+/// Of transactions that take so many seconds those that are executed again cost more than others win, unless it is a block that takes one
+/// worker so many seconds: of that some go first, which show how many are.
+const DEAR: f64 = 6e-6;
+const VERY_LARGE: f64 = 40e-3;
 
 /// Some of what is done together is in vain, or waits.
 const LOSS: f64 = 1.05;
@@ -281,7 +283,8 @@ impl Outlook {
         let again = beside.alone * AGAIN * (1.0 - 1.0 / workers_are);
         let stretches = all / workers_are * LOSS + left * EACH_SETTLED + again + AROUND;
         if self.is_for_many(workers) {
-            beside.alone < DEAR * left && stretches < beside.together * OPTIMISM
+            let is_cheap = beside.alone < DEAR * left || beside.alone > VERY_LARGE;
+            is_cheap && stretches < beside.together * OPTIMISM
         } else {
             beside.alone - stretches > WORTH
         }

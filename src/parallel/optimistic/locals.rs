@@ -61,6 +61,11 @@ impl<'a, K: Ord + Sync, V: Value> Locals<'a, K, V> {
     }
 
     /// Where a key is, if it was touched. Its hash is asked for only if there are many.
+    #[expect(
+        clippy::inline_always,
+        reason = "every access goes through it, and most need nothing but the loop over a few keys"
+    )]
+    #[inline(always)]
     pub(super) fn find(&self, key: &K, hash: impl FnOnce() -> u64) -> Option<usize> {
         if self.touched.len() <= FEW {
             return self.touched.iter().position(|local| local.key == key);
