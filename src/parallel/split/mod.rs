@@ -21,8 +21,8 @@
 //!
 //! Of a large block a few go first, so that little is lost where that does not hold. If these look at what they change, they may have been
 //! right only because they are few: pairs of transactions that could meet are as many as the square of these. So twice as many go each time
-//! then, until some are executed again, which says how many of the others will be. If they look at nothing that they change, nobody writes down any more what the others touch, and a stretch that was told what is not
-//! so is in vain, with all behind it.
+//! then, until some are executed again, which says how many of the others will be. If they look at nothing that they change, nobody writes
+//! down any more what the others touch, and a stretch that was told what is not so is in vain, with all behind it.
 
 mod base;
 mod log;
