@@ -69,14 +69,16 @@ fn who_takes_over_executes_each_once() {
     ]);
 }
 
-/// It adds less the second time than the first, which the one behind it looks at.
+/// It adds more the second time than the first, as what it has seen is even then, which the one behind it looks at.
 #[test]
 fn who_looks_at_what_is_repaired_is_executed_again() {
     explore_split(&[
-        &[Step::Put(1, 3)],
-        &[Step::Add(2, 5)],
+        &[Step::Put(1, 2)],
+        &[Step::Add(2, 1)],
         &[
             Step::Get(1),
+            Step::Contains(5),
+            Step::Contains(5),
             Step::SkipIfOdd(1),
             Step::Add(3, 4),
             Step::Add(3, 1),
