@@ -47,9 +47,9 @@ pub enum Strategy {
     Optimistic,
     /// In stretches: each worker executes transactions that follow each other one after another, on what those before them probably
     /// leave, and then all of it is put together. That costs hardly more than serial execution, however small transactions are; but those
-    /// that touch what one of their stretch has looked at and an earlier stretch has written are executed again, one after another. Of a large block
-    /// a few go first, and if these look at what they change, twice as many each time from there on, so that little is lost. If too many are executed again, the rest is
-    /// executed serially, as it is from a scan of a range on.
+    /// that touch what one of their stretch has looked at and an earlier stretch has written are executed again, one after another. Of a large
+    /// block a few go first, and if these look at what they change, twice as many each time from there on until some are executed again, so
+    /// that little is lost. If too many are, the rest is executed serially, as it is from a scan of a range on.
     Split,
 }
 
@@ -82,7 +82,8 @@ pub(super) const FEW: usize = if cfg!(any(pleach_loom, pleach_shuttle)) {
 /// after another on a table of its own, and takes over half of what another has left when it is done. An add that others do not look at is
 /// answered, and added to what they have left, when the tables are put together, which takes time in proportion to the keys; those
 /// in a stretch that have touched what one of them has looked at and an earlier stretch has written are executed again then. A key that several
-/// have touched stands in the table of each, and as long as a round lasts, what each of its transactions has changed stands there as well. The caller is given what transactions came to when all stretches of a round are put together.
+/// have touched stands in the table of each, and as long as a round lasts, what each of its transactions has changed stands there as well. The
+/// caller is given what transactions came to when all stretches of a round are put together.
 ///
 /// Either way, transactions are committed in the order of the block, and streamed to the caller as they are.
 ///

@@ -45,8 +45,12 @@ const AGAIN: f64 = 0.08;
 /// in vain. Measured on Ethereum, roughly.
 const OPTIMISM: f64 = 1.15;
 
-/// Of transactions that take so many seconds those that are executed again cost more than others win, unless it is a block that takes one
-/// worker so many seconds: of that some go first, which show how many are.
+/// What one worker does in so many seconds is all split at once: even if everybody waits for another, the first stretch is right, so that
+/// little more is lost than to wake the others, and what it costs more to execute the later ones again.
+pub(super) const SMALL: f64 = 16e-3;
+
+/// If transactions could be executed beside others as well, of which more are right, those of such a block have to take less than so many
+/// seconds each; or it takes one worker so many seconds that to look first how many are right costs next to nothing.
 const DEAR: f64 = 6e-6;
 const VERY_LARGE: f64 = 40e-3;
 
@@ -280,11 +284,15 @@ impl Outlook {
             left += count;
         }
         let workers_are = workers.get() as f64;
-        let again = beside.alone * AGAIN * (1.0 - 1.0 / workers_are);
+        // Where some go first, they show how much it is.
+        let is_small = beside.alone < SMALL;
+        let again = if is_small { AGAIN } else { 0.0 };
+        let again = beside.alone * again * (1.0 - 1.0 / workers_are);
         let stretches = all / workers_are * LOSS + left * EACH_SETTLED + again + AROUND;
         if self.is_for_many(workers) {
-            let is_cheap = beside.alone < DEAR * left || beside.alone > VERY_LARGE;
-            is_cheap && stretches < beside.together * OPTIMISM
+            let is_cheap = is_small && beside.alone < DEAR * left;
+            (is_cheap && stretches < beside.together * OPTIMISM)
+                || (beside.alone > VERY_LARGE && stretches < beside.together)
         } else {
             beside.alone - stretches > WORTH
         }

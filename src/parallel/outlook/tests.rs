@@ -115,7 +115,8 @@ fn stretches_are_for_many_that_take_little() {
     assert_eq!(pays(1_000, 5e-6), (true, true));
     // More of them are right beside others.
     assert_eq!(pays(200, 20e-6), (true, false));
-    // That shows when some go first.
+    // How many shows when some go first, which has to cost next to nothing.
+    assert_eq!(pays(10_000, 2e-6), (true, false));
     assert_eq!(pays(10_000, 20e-6), (true, true));
 }
 

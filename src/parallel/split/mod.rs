@@ -34,7 +34,11 @@ mod settle;
 mod shares;
 mod stretch;
 
-use super::{attempt::Input, outlook::Outlook, runtime::Runtime};
+use super::{
+    attempt::Input,
+    outlook::{Outlook, SMALL},
+    runtime::Runtime,
+};
 use crate::{
     error::ExecuteError,
     execute::{Fold, Known, Overlay, Recorder, Rest},
@@ -55,10 +59,6 @@ const RISKY: usize = 16;
 
 /// If more than one in so many of the transactions to come would probably be executed again, stretches are no way to execute them.
 const MANY: usize = 4;
-
-/// What one worker does in so many seconds is all split at once: even if everybody waits for another, the first stretch is right, so that
-/// little more is lost than to wake the others, and what it costs more to execute the later ones again.
-const SMALL: f64 = 16e-3;
 
 /// So many transactions are too few to look first, if nobody knows what they take.
 const TINY: usize = 64;

@@ -408,10 +408,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> Repair<'_, '_, '_, '_, V, S> {
                 return Ok(value.as_option().cloned());
             }
         }
-        self.stretches[0]
-            .table
-            .state()
-            .before(self.main.hash(key), key)
+        self.stretches[0].table.state().before(hash, key)
     }
 
     /// The same, and whether the block has changed it.
