@@ -98,9 +98,9 @@ pub trait Vm: Sync {
     /// alike. What counts is powers of two.
     ///
     /// It is a hint to a parallel executor, which takes what transactions of similar weight took for what those will take that
-    /// come later, and decides by that whether several threads pay. Zero says that it is so little that to execute it beside others
-    /// would cost more than it gains, whatever the unit: optimism executes it in turn, when all before it are committed. A wrong hint costs
-    /// time, never the result. A panic says that nothing is known.
+    /// come later, in the same block and in the next ones, and decides by that whether several threads pay. Zero says that it is so little
+    /// that to execute it beside others would cost more than it gains, whatever the unit: optimism executes it in turn, when all before it
+    /// are committed. A wrong hint costs time, never the result. A panic says that nothing is known.
     fn weight(&self, transaction: &Self::Transaction) -> u32 {
         let _ = transaction;
         1

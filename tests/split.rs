@@ -132,12 +132,18 @@ fn who_panics_because_of_what_is_not_so_does_not_panic() {
 /// Of the smaller blocks all go at once, so that stretches are long; of the larger ones some go first.
 #[test]
 fn stretches_are_repaired_to_what_the_serial_executor_does() {
-    compare(20..=64, CASES);
-    compare(65..=160, CASES / 4);
+    compare(Strategy::Split, 20..=64, CASES);
+    compare(Strategy::Split, 65..=160, CASES / 4);
 }
 
-fn compare(transactions: RangeInclusive<usize>, cases: u32) {
-    let executors = [2, 3, 5].map(|workers| crate::executor(workers, Strategy::Split));
+/// What blocks before them took decides at once how such blocks are executed.
+#[test]
+fn blocks_after_each_other_are_executed_as_by_the_serial_executor() {
+    compare(Strategy::Auto, 300..=600, CASES / 20);
+}
+
+fn compare(strategy: Strategy, transactions: RangeInclusive<usize>, cases: u32) {
+    let executors = [2, 3, 5].map(|workers| crate::executor(workers, strategy));
     for profile in Profile::all() {
         let blocks = strategies::block(&profile.transactions(transactions.clone()));
         let mut runner = TestRunner::new(Config::with_cases(cases));

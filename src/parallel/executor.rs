@@ -34,7 +34,8 @@ pub enum Strategy {
     /// The one that is expected to be the fastest for the block. By a plan where all access sets are known, exactly or by
     /// prediction, unless they come to a chain, or the VM announces none and others have [said](Block::predicted) all. Otherwise
     /// serially at first, for some microseconds that are measured, and optimistically, or in stretches if it is a large block, from there on
-    /// if that seems to pay; a chain of exact sets serially to the end.
+    /// if that seems to pay; a chain of exact sets serially to the end. A block that takes one thread about a millisecond
+    /// or more is not begun serially if blocks before it, on the same [`Runtime`], have shown what such transactions take.
     #[default]
     Auto,
     /// One transaction after another.
@@ -53,12 +54,11 @@ pub enum Strategy {
     Split,
 }
 
-/// A plan is for more transactions than that. Models have smaller blocks.
-pub(super) const FEW: usize = if cfg!(any(pleach_loom, pleach_shuttle)) {
-    0
-} else {
-    32
-};
+/// A plan is for more transactions than that, and if there are no more than a pair, nothing is left to share when the first one has run.
+/// Models have smaller blocks.
+pub(super) const FEW: usize = if IS_MODEL { 0 } else { 32 };
+const PAIR: usize = if IS_MODEL { 0 } else { 2 };
+const IS_MODEL: bool = cfg!(any(pleach_loom, pleach_shuttle));
 
 /// Executes the transactions of a block on several threads.
 ///
@@ -179,6 +179,7 @@ impl ParallelExecutor {
             Strategy::Serial => return Way::Serial,
             Strategy::Optimistic => return Way::Optimistic,
             Strategy::Auto | Strategy::Split if workers == 1 => return Way::Serial,
+            Strategy::Auto if block.transactions.len() <= PAIR => return Way::Serial,
             Strategy::Split => return Way::Split,
             Strategy::Auto if block.transactions.len() < FEW => return Way::Trial,
             Strategy::Auto => Some(block.hints.predicted),
@@ -255,7 +256,8 @@ impl ParallelExecutor {
             }
             Way::Optimistic => Next::Optimistic(fold, overlay, None),
             Way::Split => {
-                let outlook = Outlook::new(rest.vm, fold.transactions, 0);
+                let before = self.runtime.before::<V>();
+                let outlook = Outlook::new(rest.vm, fold.transactions, 0, &before);
                 let recorder = recorder.as_deref_mut();
                 self.in_stretches((&rest, &input, outlook), fold, recorder, overlay)?
             }
@@ -272,7 +274,10 @@ impl ParallelExecutor {
         if outlook.as_ref().is_some_and(|it| !it.affords(accesses)) {
             input.hints.predicted = &[];
         }
-        let unknown = || Outlook::new(rest.vm, fold.transactions, next);
+        let unknown = || {
+            let before = self.runtime.before::<V>();
+            Outlook::new(rest.vm, fold.transactions, next, &before)
+        };
         let outlook = match outlook {
             Some(outlook) => Some(*outlook),
             None => (self.strategy == Strategy::Auto).then(unknown),
@@ -286,6 +291,9 @@ impl ParallelExecutor {
             outlook,
         );
         fold = ran.fold;
+        if let Some(outlook) = &ran.outlook {
+            self.runtime.learn::<V>(outlook.shown(), true);
+        }
         let outcome = if fold.next().is_none() {
             fold.finish(Changes::from_unsorted(ran.changed))
         } else {
@@ -334,7 +342,10 @@ impl ParallelExecutor {
         recorder: &mut Option<&mut Recorder<V::Key>>,
         mut overlay: Overlay<'s, V::Key, V::Value, S>,
     ) -> Result<Next<'a, 's, V, S>, ExecuteError> {
-        let mut trial = Trial::new(rest.vm, fold.transactions, self.runtime.workers());
+        let before = self.runtime.before::<V>();
+        let outlook = Outlook::new(rest.vm, fold.transactions, 0, &before);
+        let mut trial = Trial::new(outlook, self.runtime.workers());
+        let is_over_at_once = trial.is_over_at_once();
         let pool = self.runtime.pool();
         let is_over = |index, keys| {
             let is_over = trial.is_over(index, keys);
@@ -343,10 +354,15 @@ impl ParallelExecutor {
             }
             is_over
         };
-        rest.some(&mut fold, &mut overlay, recorder, is_over)?;
+        if !is_over_at_once {
+            rest.some(&mut fold, &mut overlay, recorder, is_over)?;
+        }
         let (outlook, choice) = trial.into_outlook();
         match choice {
-            Choice::Alone => Ok(Next::Serial(fold, overlay)),
+            Choice::Alone => {
+                self.runtime.learn::<V>(outlook.shown(), false);
+                Ok(Next::Serial(fold, overlay))
+            }
             Choice::Beside => Ok(Next::Optimistic(fold, overlay, Some(Box::new(outlook)))),
             Choice::Split => {
                 let recorder = recorder.as_deref_mut();
@@ -363,10 +379,13 @@ impl ParallelExecutor {
         recorder: Option<&mut Recorder<V::Key>>,
         overlay: Overlay<'s, V::Key, V::Value, S>,
     ) -> Result<Next<'a, 's, V, S>, ExecuteError> {
-        let what = (rest, input, &outlook);
+        let what = (rest, input, &mut outlook);
         let ran = split::run(&self.runtime, what, fold, recorder, overlay)?;
         let (overlay, is_conflict) = match ran.left {
-            Left::Nothing(changes) => return Ok(Next::Over(ran.fold, changes)),
+            Left::Nothing(changes) => {
+                self.runtime.learn::<V>(outlook.shown(), false);
+                return Ok(Next::Over(ran.fold, changes));
+            }
             Left::Some {
                 overlay,
                 is_conflict,
@@ -377,6 +396,7 @@ impl ParallelExecutor {
         if is_beside && self.strategy == Strategy::Auto {
             Ok(Next::Optimistic(ran.fold, overlay, Some(Box::new(outlook))))
         } else {
+            self.runtime.learn::<V>(outlook.shown(), false);
             Ok(Next::Serial(ran.fold, overlay))
         }
     }

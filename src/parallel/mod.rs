@@ -6,6 +6,7 @@
 //! | `executor.rs` | the executor: chooses a way, and settles what comes of it in block order |
 //! | `analysis.rs` | what is found out before a block's turn comes |
 //! | `trial.rs` | whether a block is worth more than one thread |
+//! | `costs.rs` | what transactions take, by what was seen of others |
 //! | `outlook.rs` | what is left of a block, and how much faster several workers would be at that |
 //! | `crew.rs` | the workers of one block |
 //! | `attempt.rs` | attempts at transactions: what they need, and what they come to |
@@ -19,6 +20,7 @@
 
 mod analysis;
 mod attempt;
+mod costs;
 mod crew;
 mod executor;
 mod made;

@@ -1,17 +1,9 @@
 //! What is left of a block, and how much faster several workers would probably be at that than one.
-//!
-//! Transactions of similar weight ([`Vm::weight`]) are of one class, and what those took that have run says what those will
-//! take that have not.
 
-use std::{
-    num::NonZeroUsize,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::num::NonZeroUsize;
 
+use super::costs::{self, Before, CLASSES, Costs};
 use crate::vm::Vm;
-
-/// Weights below two, below four and so on; those above all that are in the last class.
-const CLASSES: usize = 12;
 
 /// What it costs to run a transaction optimistically beside others, and for each of its keys, in seconds. Measured on payments
 /// and on blocks of Ethereum: between half and twice as much.
@@ -57,22 +49,12 @@ const VERY_LARGE: f64 = 40e-3;
 /// Some of what is done together is in vain, or waits.
 const LOSS: f64 = 1.05;
 
-/// A transaction that took so many seconds did not take most of them because it was the first.
-const LONG: f64 = 40e-6;
-
-/// What transactions of one class take one after another.
+/// Transactions of one class.
 #[derive(Clone, Copy, Default)]
 struct Class {
     /// How many have not run, and how many have since [`Outlook::begin`].
     left: usize,
     done: usize,
-    /// How many have, in how many seconds, and how many keys they were the first to touch.
-    ran: usize,
-    took: f64,
-    keys: usize,
-    /// Those of them that took the longest at once, and how many they were: one that is out of the ordinary says nothing of the
-    /// others, nor does the first, which finds nothing in the caches.
-    worst: (f64, usize),
     /// Where the last of them is, and how many of each class come after that.
     last: usize,
     after: [u32; CLASSES],
@@ -81,6 +63,9 @@ struct Class {
 /// See the module.
 pub(super) struct Outlook {
     classes: [Class; CLASSES],
+    /// What those took that have run, and what was known before.
+    costs: Costs,
+    before: Before,
     /// The class of each transaction, so that the VM is not asked again.
     of: Vec<u8>,
     /// The number of the first of them.
@@ -110,16 +95,7 @@ impl Estimate {
 /// Whether a transaction is of one of so many classes, the lightest ones, or weighs nothing at all. Panics if the VM does.
 pub(super) fn is_in_turn<V: Vm>(vm: &V, transaction: &V::Transaction, classes: usize) -> bool {
     let weight = vm.weight(transaction);
-    weight == 0 || class_of(weight) < classes
-}
-
-/// What a VM says that a transaction weighs. The serial executor does not ask: a panic says nothing of the transaction.
-fn weight<V: Vm>(vm: &V, transaction: &V::Transaction) -> u32 {
-    catch_unwind(AssertUnwindSafe(|| vm.weight(transaction))).unwrap_or(1)
-}
-
-fn class_of(weight: u32) -> usize {
-    (weight.max(1).ilog2() as usize).min(CLASSES - 1)
+    weight == 0 || costs::class_of(weight) < classes
 }
 
 /// What one transaction of a class takes, and how many keys it has, by what is known of the nearest class.
@@ -134,10 +110,18 @@ fn guess(known: &[(usize, (f64, f64))], class: usize) -> Option<(f64, f64)> {
 
 impl Outlook {
     /// On these transactions from the `first` on, none of which has run.
-    pub(super) fn new<V: Vm>(vm: &V, transactions: &[V::Transaction], first: usize) -> Self {
+    pub(super) fn new<V: Vm>(
+        vm: &V,
+        transactions: &[V::Transaction],
+        first: usize,
+        before: &Before,
+    ) -> Self {
         let of = transactions[first..].iter();
-        let of = of.map(|transaction| class_of(weight(vm, transaction)) as u8);
-        Self::of(of.collect(), first)
+        let of = of.map(|transaction| costs::class(vm, transaction) as u8);
+        Self {
+            before: *before,
+            ..Self::of(of.collect(), first)
+        }
     }
 
     /// On transactions of these classes.
@@ -153,7 +137,13 @@ impl Outlook {
             class.left += 1;
             after[number] += 1;
         }
-        Self { classes, of, first }
+        Self {
+            classes,
+            costs: Costs::default(),
+            before: Before::default(),
+            of,
+            first,
+        }
     }
 
     /// The class of a transaction of those that it is on.
@@ -179,7 +169,8 @@ impl Outlook {
 
     /// The classes of which some have run, with what one takes and how many keys it has.
     fn known(&self) -> Vec<(usize, (f64, f64))> {
-        let known = (0..CLASSES).filter_map(|class| Some((class, self.typical(class)?)));
+        let typical = |class| self.costs.typical(class, &self.before);
+        let known = (0..CLASSES).filter_map(|class| Some((class, typical(class)?)));
         known.collect()
     }
 
@@ -191,6 +182,14 @@ impl Outlook {
         for class in self.of.iter().skip(index.saturating_sub(self.first)) {
             self.classes[usize::from(*class)].left += 1;
         }
+    }
+
+    /// How many transactions are left of classes of which nothing is known.
+    pub(super) fn unknown(&self) -> usize {
+        let classes = self.classes.iter().enumerate();
+        let unknown =
+            classes.filter(|(class, _)| self.costs.typical(*class, &self.before).is_none());
+        unknown.map(|(_, class)| class.left).sum()
     }
 
     /// How many transactions are left.
@@ -212,37 +211,24 @@ impl Outlook {
         class.done += 1;
     }
 
-    /// So many of a class, one after another, took so many seconds, and were the first to touch so many keys.
+    /// See [`Costs::ran`].
     pub(super) fn ran(&mut self, class: usize, count: usize, took: f64, keys: usize) {
-        let class = &mut self.classes[class];
-        class.ran += count;
-        class.took += took;
-        class.keys += keys;
-        if took > class.worst.0 {
-            class.worst = (took, count);
-        }
+        self.costs.ran(class, count, took, keys);
     }
 
-    /// What one of a class probably takes, and how many keys it has. `None` if none has run that says anything.
-    fn typical(&self, class: usize) -> Option<(f64, f64)> {
-        let Class {
-            ran,
-            took,
-            keys,
-            worst,
-            ..
-        } = self.classes[class];
-        if ran == 0 || (ran == worst.1 && took < LONG * ran as f64) {
-            return None;
-        }
-        // Those that are not the first to touch a key touch it nevertheless: some keys belong to all.
-        let keys = keys as f64 / ran as f64 + 2.0;
-        let (took, count) = if ran == worst.1 {
-            (took, ran)
-        } else {
-            (took - worst.0, ran - worst.1)
-        };
-        Some((took / count as f64, keys))
+    /// What was known before the block does not count.
+    pub(super) fn forget(&mut self) {
+        self.before = Before::default();
+    }
+
+    /// Others of the block took this.
+    pub(super) fn add(&mut self, costs: &Costs) {
+        self.costs.add(costs);
+    }
+
+    /// What those of the block took that have run.
+    pub(super) fn shown(&self) -> &Costs {
+        &self.costs
     }
 
     /// What is left, for so many workers. `None` if nothing is known of it.

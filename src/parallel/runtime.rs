@@ -1,13 +1,17 @@
 //! Threads that are kept from block to block.
 
-use std::{io, num::NonZeroUsize, sync::Arc, thread};
+use std::{any::type_name, io, num::NonZeroUsize, sync::Arc, thread};
 
-use crate::protocol::pool::Pool;
+use super::costs::{Before, Costs, Experience};
+use crate::{protocol::pool::Pool, vm::Vm};
 
 /// Threads that execute blocks.
 ///
 /// They sleep while there is nothing to do. Several blocks may be executed at the same time, also on one runtime: the first
 /// one gets the threads, others run on their callers'. Clones share the threads, which end with the last of them.
+///
+/// A runtime also keeps what transactions of a kind took, by the type of the VM and their [weight](crate::Vm::weight), so that
+/// [`Strategy::Auto`](crate::Strategy::Auto) need not find that out anew in each block.
 ///
 /// # Examples
 ///
@@ -21,6 +25,7 @@ use crate::protocol::pool::Pool;
 #[derive(Clone, Debug)]
 pub struct Runtime {
     pool: Arc<Pool>,
+    experience: Arc<Experience>,
 }
 
 /// Settings of a [`Runtime`].
@@ -63,6 +68,7 @@ impl RuntimeBuilder {
         };
         Ok(Runtime {
             pool: Arc::new(Pool::new(workers.get() - 1, self.begin())?),
+            experience: Arc::default(),
         })
     }
 
@@ -104,4 +110,22 @@ impl Runtime {
     pub(super) fn pool(&self) -> &Pool {
         &self.pool
     }
+
+    /// What blocks for this kind of VM have shown that its transactions take.
+    pub(super) fn before<V: Vm>(&self) -> Before {
+        if IS_FORGETFUL {
+            return Before::default();
+        }
+        self.experience.of(type_name::<V>())
+    }
+
+    /// Learns what transactions of a block for this kind of VM took, one after another or beside others.
+    pub(super) fn learn<V: Vm>(&self, costs: &Costs, is_beside: bool) {
+        if !IS_FORGETFUL {
+            self.experience.learn(type_name::<V>(), costs, is_beside);
+        }
+    }
 }
+
+/// Whether nothing is kept from block to block, so that a schedule says all that a block depends on.
+const IS_FORGETFUL: bool = cfg!(any(feature = "schedules", pleach_loom, pleach_shuttle));

@@ -2,12 +2,13 @@
 //!
 //! Nobody knows what a transaction costs before one has run. So a block of which not everything is known beforehand begins
 //! serially, for so short a time that little is lost if it should have begun otherwise; small blocks are over by then. As long
-//! as one thread seems to be as good for what is left, it goes on like that, and is asked again.
+//! as one thread seems to be as good for what is left, it goes on like that, and is asked again. If blocks before it have
+//! [shown](super::costs::Experience) what such transactions take, and several are better by that, there is no need to begin so.
 
 use std::{num::NonZeroUsize, time::Duration};
 
 use super::outlook::{Outlook, WORTH};
-use crate::{sync::Moment, vm::Vm};
+use crate::sync::Moment;
 
 /// How long transactions are watched between two decisions: some times what it takes until another thread is awake.
 const WATCH: Duration = Duration::from_micros(40);
@@ -18,6 +19,13 @@ const LOOK: Duration = Duration::from_micros(3);
 /// So few transactions, which nothing was in the caches for, say little of the others, unless they have taken so long.
 const SOME: usize = 4;
 const LONG: Duration = Duration::from_micros(120);
+
+/// What transactions of other blocks took counts if a block has so many, of which not one in so many is of a kind that nothing is known of, and
+/// if they take one worker so many seconds by that: blocks are less alike than their transactions. To see first what a smaller one is like
+/// costs little.
+const HANDFUL: usize = 16;
+const MOST: usize = 16;
+const LARGE: f64 = 800e-6;
 
 /// When to guess whether they are going to be needed, once, and how many times as much they have to win then: if so they are woken, and
 /// awake when that is decided.
@@ -56,15 +64,36 @@ pub(super) enum Choice {
     Split,
 }
 
+impl Choice {
+    /// By what is known.
+    fn of(outlook: &Outlook, workers: NonZeroUsize) -> Self {
+        if outlook.is_for_stretches(workers) {
+            Choice::Split
+        } else if outlook.is_for_many(workers) {
+            Choice::Beside
+        } else {
+            Choice::Alone
+        }
+    }
+}
+
 impl Trial {
-    /// Watches a block that so many workers could execute.
-    pub(super) fn new<V: Vm>(
-        vm: &V,
-        transactions: &[V::Transaction],
-        workers: NonZeroUsize,
-    ) -> Self {
+    /// Watches a block that so many workers could execute, none of which has run. If several are needed by what blocks
+    /// [before](Outlook::new) it have shown, it is over already.
+    pub(super) fn new(mut outlook: Outlook, workers: NonZeroUsize) -> Self {
+        let is_known = outlook.left() >= HANDFUL && outlook.unknown() * MOST < outlook.left();
+        let is_large = is_known && outlook.alone().is_some_and(|it| it > LARGE);
+        let choice = if is_large {
+            Choice::of(&outlook, workers)
+        } else {
+            Choice::Alone
+        };
+        if choice == Choice::Alone {
+            outlook.forget();
+        }
         Self {
-            outlook: Outlook::new(vm, transactions, 0),
+            choice,
+            outlook,
             begun: Moment::now(),
             last: Duration::ZERO,
             done: 0,
@@ -76,8 +105,12 @@ impl Trial {
             workers,
             has_guessed: false,
             is_promising: false,
-            choice: Choice::Alone,
         }
+    }
+
+    /// Whether several workers are needed before any transaction has run, by what blocks before this one took.
+    pub(super) fn is_over_at_once(&self) -> bool {
+        self.choice != Choice::Alone
     }
 
     /// Counts the next transaction that was executed, and says whether what is left is probably executed faster by several workers. All
@@ -132,13 +165,44 @@ impl Trial {
             return false;
         }
         self.until = now + WATCH;
-        self.choice = if self.outlook.is_for_stretches(self.workers) {
-            Choice::Split
-        } else if self.outlook.is_for_many(self.workers) {
-            Choice::Beside
-        } else {
-            Choice::Alone
-        };
+        self.choice = Choice::of(&self.outlook, self.workers);
         self.choice != Choice::Alone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        parallel::costs::{Costs, Experience},
+        testkit::{Program, ProgramVm, Step},
+    };
+
+    /// What a block of so many transactions begins with, after one in which each took so many seconds.
+    fn begun(transactions: usize, each: f64) -> Trial {
+        let experience = Experience::default();
+        let mut costs = Costs::default();
+        (0..3).for_each(|_| costs.ran(0, 1, each, 4));
+        experience.learn("vm", &costs, false);
+        let programs = vec![Program::new([Step::Get(1)]); transactions];
+        let outlook = Outlook::new(&ProgramVm, &programs, 0, &experience.of("vm"));
+        Trial::new(outlook, NonZeroUsize::new(2).expect("two is not zero"))
+    }
+
+    #[test]
+    fn large_blocks_need_no_trial_after_others() {
+        for (transactions, each, choice) in [
+            (2_000, 1e-6, Choice::Split),
+            (200, 30e-6, Choice::Beside),
+            // What it is like itself is seen soon enough.
+            (20, 30e-6, Choice::Alone),
+            (10, 300e-6, Choice::Alone),
+        ] {
+            let trial = begun(transactions, each);
+            assert_eq!(trial.choice, choice, "{transactions} {each}");
+            assert_eq!(trial.is_over_at_once(), choice != Choice::Alone);
+            let is_known = trial.outlook.alone().is_some();
+            assert_eq!(is_known, choice != Choice::Alone);
+        }
     }
 }

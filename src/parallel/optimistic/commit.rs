@@ -103,8 +103,9 @@ impl<'a, 'r, V: Vm> Commit<'a, 'r, V> {
         self.is_over
     }
 
-    pub(super) fn into_fold(self) -> Fold<'a, V> {
-        self.fold
+    /// What was committed, and what it took, if that was watched.
+    pub(super) fn into_parts(self) -> (Fold<'a, V>, Option<Outlook>) {
+        (self.fold, self.watched.map(|(outlook, _)| outlook))
     }
 
     /// Commits the next transaction, and executes it first if it is to be executed in turn. Names those who have seen what a rule undid, or

@@ -138,6 +138,8 @@ pub(super) struct Ran<'a, V: Vm> {
     pub(super) changed: Vec<(V::Key, Option<V::Value>)>,
     /// See [`Outcome::conflicts`](crate::Outcome::conflicts).
     pub(super) conflicts: Vec<(V::Key, usize)>,
+    /// What transactions took, if that was watched.
+    pub(super) outlook: Option<Outlook>,
 }
 
 /// How many keys the caller is told of.
@@ -195,7 +197,7 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
         commit.is_over() || input.is_cancelled() || shared.foresight.ends_early(transactions);
     invariant!(has_cause, "transactions are left and nothing stopped them");
     let settled = commit.settled();
-    let mut fold = commit.into_fold();
+    let (mut fold, outlook) = commit.into_parts();
     fold.spent(spent);
     let (changed, mut conflicts, keys) = collect::collect(runtime, shared.keys, settled);
     conflicts.sort_unstable_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));
@@ -205,6 +207,7 @@ pub(super) fn run<'a, V: Vm, S: State<V::Key, V::Value>>(
         fold,
         changed,
         conflicts,
+        outlook,
     }
 }
 

@@ -6,10 +6,13 @@ use crate::testkit::{Program, ProgramVm, Step};
 #[test]
 fn those_before_the_first_are_no_part_of_it() {
     let programs = [Program::new([Step::Get(1)]), Program::new([Step::Get(2)])];
-    let outlook = Outlook::new(&ProgramVm, &programs, 1);
+    let outlook = Outlook::new(&ProgramVm, &programs, 1, &Before::default());
     let classes = [0, 1, 2].map(|index| outlook.class(index).is_some());
     assert_eq!((classes, outlook.left()), ([false, true, false], 1));
-    assert_eq!(Outlook::new(&ProgramVm, &programs, 2).left(), 0);
+    assert_eq!(
+        Outlook::new(&ProgramVm, &programs, 2, &Before::default()).left(),
+        0
+    );
 }
 
 fn outlook(left: &[usize]) -> Outlook {

@@ -90,7 +90,7 @@ type Changed<V> = Vec<(<V as Vm>::Key, Option<<V as Vm>::Value>)>;
 /// Executes the transactions that are not settled, as far as splitting them carries. `main` has what those before have left.
 pub(super) fn run<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
     runtime: &Runtime,
-    (rest, input, outlook): (&Rest<'_, V>, &Input<'_, V, S>, &Outlook),
+    (rest, input, outlook): (&Rest<'_, V>, &Input<'_, V, S>, &mut Outlook),
     mut fold: Fold<'a, V>,
     mut recorder: Option<&mut Recorder<V::Key>>,
     mut main: Overlay<'s, V::Key, V::Value, S>,
@@ -118,6 +118,7 @@ pub(super) fn run<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
             runtime,
             input,
             shares: Shares::new(begin..end, workers, outlook.costs()),
+            outlook,
             workers,
             is_last: end == all,
             is_risky,
@@ -130,7 +131,9 @@ pub(super) fn run<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
             risks,
             again,
             merged,
+            costs,
         } = round.run(&main, &mut fold, &mut recorder);
+        outlook.add(&costs);
         if !is_settled && !mutant!("keep_what_is_not_settled") {
             rest.replay(&fold, &mut main, begin)?;
             break false;

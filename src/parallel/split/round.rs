@@ -13,7 +13,7 @@ use super::{
 use crate::{
     execute::{Fold, Overlay, Recorder},
     mutant::mutant,
-    parallel::{attempt::Input, crew, runtime::Runtime},
+    parallel::{attempt::Input, costs::Costs, crew, outlook::Outlook, runtime::Runtime},
     state::State,
     sync::{AtomicUsize, Mutex, Ordering, lock},
     times::Spent,
@@ -29,6 +29,7 @@ pub(super) struct Round<'r, 'i, V: Vm, S> {
     pub(super) runtime: &'r Runtime,
     pub(super) input: &'r Input<'i, V, S>,
     pub(super) shares: Shares,
+    pub(super) outlook: &'r Outlook,
     pub(super) workers: usize,
     pub(super) is_last: bool,
     /// Whether stretches that were told what is not so are repaired.
@@ -50,6 +51,8 @@ pub(super) struct Done<V: Vm> {
     /// How many transactions were executed again.
     pub(super) again: usize,
     pub(super) merged: Merged<V>,
+    /// What transactions of the first stretch took.
+    pub(super) costs: Costs,
 }
 
 impl<V: Vm, S: State<V::Key, V::Value>> Round<'_, '_, V, S> {
@@ -67,6 +70,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> Round<'_, '_, V, S> {
             workers,
             is_last,
             is_risky,
+            ..
         } = self;
         let bases = (0..shares.most()).map(|_| OnceLock::new());
         let bases: Bases<'_, '_, V, S> = bases.collect();
@@ -76,6 +80,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> Round<'_, '_, V, S> {
             stretches.truncate(before);
         }
 
+        let costs = stretches.first().map(|first| first.costs);
         let mut merged = merge::merge(runtime, main, &stretches, PARTS * workers);
         let mut again = 0;
         let has_bad = merged.has_bad();
@@ -140,6 +145,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> Round<'_, '_, V, S> {
             risks,
             again,
             merged,
+            costs: costs.unwrap_or_default(),
         }
     }
 
@@ -167,6 +173,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> Round<'_, '_, V, S> {
             shares,
             first: fold.settled(),
             broken: &broken,
+            outlook: self.outlook,
             is_logged: self.is_risky,
         };
         let spent = Mutex::new(Spent::default());

@@ -4,7 +4,7 @@ use std::{
     iter,
     ops::{Bound, ControlFlow},
     panic::{AssertUnwindSafe, catch_unwind},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use pleach_dtt::{AccessSet, Trust};
@@ -13,10 +13,14 @@ use super::{Amount, base::Base, log::Log, note::Note, shares::Shares};
 use crate::{
     error::AccessKind,
     execute::{Asked, Attempt, Before, Lookup, Overlay, Trouble, View, add_known},
-    parallel::attempt::{Attempted, Input, Tools, Touched},
+    parallel::{
+        attempt::{Attempted, Input, Tools, Touched},
+        costs::Costs,
+        outlook::Outlook,
+    },
     protocol::versions::Question,
     state::State,
-    sync::{AtomicUsize, Ordering},
+    sync::{AtomicUsize, Moment, Ordering},
     times::Spent,
     value::{Bounds, Delta, Value},
     vm::{Interrupt, Vm},
@@ -39,6 +43,8 @@ pub(super) struct Stretch<'b, V: Vm, B> {
     pub(super) notes: Notes<V>,
     /// What each of them has touched and changed, if that is to be known.
     pub(super) log: Option<Log<V::Value>>,
+    /// What they took, if it is the first one: the others were told what may not be so.
+    pub(super) costs: Costs,
 }
 
 type Notes<V> = Vec<Note<Amount<V>>>;
@@ -67,6 +73,8 @@ pub(super) struct Plan<'r> {
     pub(super) first: usize,
     /// The first transaction that has come to nothing that could be settled: those behind it need not be executed.
     pub(super) broken: &'r AtomicUsize,
+    /// The class of each transaction.
+    pub(super) outlook: &'r Outlook,
     /// Whether it is written down what transactions touch.
     pub(super) is_logged: bool,
 }
@@ -90,6 +98,7 @@ pub(super) fn execute<'b, 'm, 's, V: Vm, S: State<V::Key, V::Value>>(
     let mut declared = AccessSet::new();
     let mut has_scanned = false;
     let mut log = (plan.is_logged && !is_first).then(Log::new);
+    let mut watch = is_first.then(|| Watch::new(plan.outlook));
     let batches = iter::from_fn(|| Some(shares.take(share)).filter(|batch| !batch.is_empty()));
     for index in batches.flatten() {
         // If it does not come to its end. ORDERING: Relaxed. Who sees it late does more in vain.
@@ -133,6 +142,9 @@ pub(super) fn execute<'b, 'm, 's, V: Vm, S: State<V::Key, V::Value>>(
             log.end();
         }
         results.push((attempt, touched));
+        if let Some(watch) = &mut watch {
+            watch.count(index, table.keys());
+        }
     }
     spent.state_reads = table.take_state_reads();
     spent.all = begun.elapsed();
@@ -143,6 +155,7 @@ pub(super) fn execute<'b, 'm, 's, V: Vm, S: State<V::Key, V::Value>>(
         table,
         notes,
         log,
+        costs: watch.map(|watch| watch.costs).unwrap_or_default(),
     };
     (stretch, results, spent)
 }
@@ -150,6 +163,54 @@ pub(super) fn execute<'b, 'm, 's, V: Vm, S: State<V::Key, V::Value>>(
 /// About how many keys a transaction brings, and for how many of them there is room from the beginning. What is not used costs nothing.
 const KEYS: usize = 6;
 const MANY: usize = 1 << 14;
+
+/// Measures what transactions take, of which those of one class that follow each other are measured together, but not more than so many.
+struct Watch<'r> {
+    outlook: &'r Outlook,
+    costs: Costs,
+    begun: Moment,
+    /// When it was measured last, and how many keys had been touched by then.
+    last: Duration,
+    keys: usize,
+    /// How many have run since.
+    since: usize,
+}
+
+const TOGETHER: usize = 16;
+
+impl<'r> Watch<'r> {
+    fn new(outlook: &'r Outlook) -> Self {
+        Self {
+            outlook,
+            costs: Costs::default(),
+            begun: Moment::now(),
+            last: Duration::ZERO,
+            keys: 0,
+            since: 0,
+        }
+    }
+
+    /// One more has run; all so far have touched so many keys.
+    fn count(&mut self, index: usize, keys: usize) {
+        self.since += 1;
+        let class = self.outlook.class(index);
+        if self.since < TOGETHER && self.outlook.class(index + 1) == class {
+            return;
+        }
+        let now = self.begun.elapsed();
+        if let Some(class) = class {
+            let took = now.saturating_sub(self.last);
+            let new = keys - self.keys;
+            self.costs.ran(class, self.since, took.as_secs_f64(), new);
+        }
+        *self = Self {
+            last: now,
+            keys,
+            since: 0,
+            ..*self
+        };
+    }
+}
 
 fn note<A: crate::value::Amount>(notes: &mut Vec<Note<A>>, slot: usize) -> &mut Note<A> {
     if notes.len() <= slot {
