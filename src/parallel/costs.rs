@@ -27,6 +27,12 @@ const LEAST: f64 = 1.0;
 /// What takes less than so many seconds beside others takes much less alone.
 const DEAR: f64 = 10e-6;
 
+/// What part of the transactions that are not in the first stretch is executed again, if nobody has seen that. Measured on Ethereum, roughly.
+pub(super) const AGAIN: f64 = 0.08;
+
+/// After some such number of blocks that were not executed in stretches it is forgotten that stretches did not pay.
+const PATIENCE: f64 = 32.0;
+
 /// So many VMs are remembered.
 const VMS: usize = 8;
 
@@ -55,14 +61,18 @@ struct Mean {
 }
 
 /// What was known before the block.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Before([Mean; CLASSES]);
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Before {
+    means: [Mean; CLASSES],
+    /// What part of the transactions behind the first stretch was executed again, if blocks were executed in stretches.
+    pub(super) again: Option<f64>,
+}
 
 /// What blocks have shown so far, kept with the threads.
 #[derive(Debug, Default)]
 pub(super) struct Experience {
     /// By the names of the types of VMs. If two have the same name, that costs time at most.
-    vms: Mutex<Vec<(&'static str, [Mean; CLASSES])>>,
+    vms: Mutex<Vec<(&'static str, Before)>>,
 }
 
 impl Costs {
@@ -91,7 +101,7 @@ impl Costs {
 
     /// What one of a class probably takes, and how many keys it has, if something was known before. `None` if nothing is.
     pub(super) fn typical(&self, class: usize, before: &Before) -> Option<(f64, f64)> {
-        let before = before.0[class];
+        let before = before.means[class];
         let weight = before.count.min(BEFORE);
         match self.mean(class) {
             None if weight < LEAST => None,
@@ -146,24 +156,47 @@ impl Mean {
     }
 }
 
+impl Before {
+    /// What transactions took does not count.
+    pub(super) fn forget_costs(&mut self) {
+        self.means = Default::default();
+    }
+
+    fn learn_again(&mut self, now: Option<f64>) {
+        self.again = match (self.again, now) {
+            (Some(before), Some(now)) => Some(f64::midpoint(before, now)),
+            // Others may be of another kind: it is tried again in the end.
+            (Some(before), None) => Some(before + (AGAIN - before) / PATIENCE),
+            (None, now) => now,
+        };
+    }
+}
+
 impl Experience {
     /// What is known of the kind of VM with this name.
     pub(super) fn of(&self, vm: &str) -> Before {
         let vms = lock(&self.vms);
         let known = vms.iter().find(|(name, _)| *name == vm);
-        Before(known.map(|(_, means)| *means).unwrap_or_default())
+        known.map(|(_, before)| *before).unwrap_or_default()
     }
 
-    /// Learns what transactions of a block for the kind of VM with this name took, one after another or beside others.
-    pub(super) fn learn(&self, vm: &'static str, costs: &Costs, is_beside: bool) {
+    /// Learns what transactions of a block for the kind of VM with this name took, one after another or beside others, and if they were
+    /// executed in stretches, what part of those behind the first was executed `again`.
+    pub(super) fn learn(
+        &self,
+        vm: &'static str,
+        costs: &Costs,
+        (is_beside, again): (bool, Option<f64>),
+    ) {
         let mut vms = lock(&self.vms);
         let place = vms.iter().position(|(name, _)| *name == vm);
         // The last one is the one that was needed last.
         let mut known = match place {
             Some(place) => vms.remove(place),
-            None => (vm, [Mean::default(); CLASSES]),
+            None => (vm, Before::default()),
         };
-        for (class, mean) in known.1.iter_mut().enumerate() {
+        known.1.learn_again(again);
+        for (class, mean) in known.1.means.iter_mut().enumerate() {
             let Some(now) = costs.mean(class) else {
                 continue;
             };
@@ -218,14 +251,14 @@ mod tests {
     fn what_blocks_have_shown_is_known_and_what_they_show_later_counts_more() {
         let experience = Experience::default();
         assert_eq!(took(&experience, 4), None);
-        experience.learn("vm", &three(4, 20e-6), false);
+        experience.learn("vm", &three(4, 20e-6), (false, None));
         assert!(is(took(&experience, 4), 20e-6));
         assert_eq!(took(&experience, 3), None);
         // Of three one is out of the ordinary, so two say something, and one of those before is left.
-        experience.learn("vm", &three(4, 50e-6), false);
+        experience.learn("vm", &three(4, 50e-6), (false, None));
         assert!(is(took(&experience, 4), 40e-6));
         // A block that has none of them says nothing of them.
-        experience.learn("vm", &three(1, 1e-6), false);
+        experience.learn("vm", &three(1, 1e-6), (false, None));
         assert!(is(took(&experience, 4), 40e-6));
         let before = experience.of("vm");
         let now = three(4, 10e-6).typical(4, &before).map(|(took, _)| took);
@@ -235,23 +268,37 @@ mod tests {
     #[test]
     fn what_is_cheap_beside_others_is_forgotten_and_what_is_dear_is_learnt() {
         let experience = Experience::default();
-        experience.learn("vm", &three(0, 1e-6), false);
-        experience.learn("vm", &three(0, 3e-6), true);
+        experience.learn("vm", &three(0, 1e-6), (false, None));
+        experience.learn("vm", &three(0, 3e-6), (true, None));
         assert!(is(took(&experience, 0), 1e-6));
-        experience.learn("vm", &three(0, 3e-6), true);
+        experience.learn("vm", &three(0, 3e-6), (true, None));
         assert_eq!(took(&experience, 0), None);
-        experience.learn("vm", &three(0, 30e-6), true);
+        experience.learn("vm", &three(0, 30e-6), (true, None));
         assert!(took(&experience, 0).is_some_and(|took| took > 20e-6));
+    }
+
+    #[test]
+    fn what_was_executed_again_is_known_until_it_is_long_ago() {
+        let experience = Experience::default();
+        let again = || experience.of("vm").again;
+        experience.learn("vm", &Costs::default(), (false, None));
+        assert_eq!(again(), None);
+        experience.learn("vm", &Costs::default(), (false, Some(1.0)));
+        assert_eq!(again(), Some(1.0));
+        experience.learn("vm", &Costs::default(), (false, Some(0.0)));
+        assert_eq!(again(), Some(0.5));
+        (0..100).for_each(|_| experience.learn("vm", &Costs::default(), (true, None)));
+        assert!(again().is_some_and(|again| again > AGAIN && again < 0.1));
     }
 
     #[test]
     fn the_vms_that_were_not_needed_for_the_longest_time_are_forgotten() {
         let experience = Experience::default();
         for vm in ["vm", "a", "b", "c", "vm", "d", "e", "f", "g", "h"] {
-            experience.learn(vm, &three(2, 20e-6), false);
+            experience.learn(vm, &three(2, 20e-6), (false, None));
         }
         assert_eq!(lock(&experience.vms).len(), VMS);
-        let is_known = |vm| experience.of(vm).0[2].count > 0.0;
+        let is_known = |vm| experience.of(vm).means[2].count > 0.0;
         assert_eq!(
             ["a", "b", "vm", "h"].map(is_known),
             [false, true, true, true]

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{
     attempt::Input,
+    costs::Before,
     optimistic,
     outlook::Outlook,
     plan::{Plan, announces_nothing, looks_like_chain},
@@ -256,8 +257,7 @@ impl ParallelExecutor {
             }
             Way::Optimistic => Next::Optimistic(fold, overlay, None),
             Way::Split => {
-                let before = self.runtime.before::<V>();
-                let outlook = Outlook::new(rest.vm, fold.transactions, 0, &before);
+                let outlook = Outlook::new(rest.vm, fold.transactions, 0, &Before::default());
                 let recorder = recorder.as_deref_mut();
                 self.in_stretches((&rest, &input, outlook), fold, recorder, overlay)?
             }
@@ -292,7 +292,7 @@ impl ParallelExecutor {
         );
         fold = ran.fold;
         if let Some(outlook) = &ran.outlook {
-            self.runtime.learn::<V>(outlook.shown(), true);
+            self.runtime.learn::<V>(outlook, true);
         }
         let outcome = if fold.next().is_none() {
             fold.finish(Changes::from_unsorted(ran.changed))
@@ -360,7 +360,7 @@ impl ParallelExecutor {
         let (outlook, choice) = trial.into_outlook();
         match choice {
             Choice::Alone => {
-                self.runtime.learn::<V>(outlook.shown(), false);
+                self.runtime.learn::<V>(&outlook, false);
                 Ok(Next::Serial(fold, overlay))
             }
             Choice::Beside => Ok(Next::Optimistic(fold, overlay, Some(Box::new(outlook)))),
@@ -383,7 +383,7 @@ impl ParallelExecutor {
         let ran = split::run(&self.runtime, what, fold, recorder, overlay)?;
         let (overlay, is_conflict) = match ran.left {
             Left::Nothing(changes) => {
-                self.runtime.learn::<V>(outlook.shown(), false);
+                self.runtime.learn::<V>(&outlook, false);
                 return Ok(Next::Over(ran.fold, changes));
             }
             Left::Some {
@@ -396,7 +396,7 @@ impl ParallelExecutor {
         if is_beside && self.strategy == Strategy::Auto {
             Ok(Next::Optimistic(ran.fold, overlay, Some(Box::new(outlook))))
         } else {
-            self.runtime.learn::<V>(outlook.shown(), false);
+            self.runtime.learn::<V>(&outlook, false);
             Ok(Next::Serial(ran.fold, overlay))
         }
     }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use super::costs::{self, Before, CLASSES, Costs};
+use super::costs::{self, AGAIN, Before, CLASSES, Costs};
 use crate::vm::Vm;
 
 /// What it costs to run a transaction optimistically beside others, and for each of its keys, in seconds. Measured on payments
@@ -28,10 +28,8 @@ const EACH_SETTLED: f64 = 0.05e-6;
 /// How many seconds the helpers have to win for all at least: some times what it takes to wake them.
 pub(super) const WORTH: f64 = 60e-6;
 
-/// What it takes to begin with stretches and to put them together, in seconds, and what part of the work is done again: of that which is
-/// not in the first of them. Measured on Ethereum, roughly.
+/// What it takes to begin with stretches and to put them together, in seconds. Measured on Ethereum, roughly.
 const AROUND: f64 = 60e-6;
-const AGAIN: f64 = 0.08;
 
 /// How many times as long as it seems transactions take that are executed beside others, compared with stretches: what waits, and what is
 /// in vain. Measured on Ethereum, roughly.
@@ -66,6 +64,8 @@ pub(super) struct Outlook {
     /// What those took that have run, and what was known before.
     costs: Costs,
     before: Before,
+    /// What part of the transactions behind the first stretch was executed again, if that is known.
+    again: Option<f64>,
     /// The class of each transaction, so that the VM is not asked again.
     of: Vec<u8>,
     /// The number of the first of them.
@@ -141,6 +141,7 @@ impl Outlook {
             classes,
             costs: Costs::default(),
             before: Before::default(),
+            again: None,
             of,
             first,
         }
@@ -216,9 +217,24 @@ impl Outlook {
         self.costs.ran(class, count, took, keys);
     }
 
-    /// What was known before the block does not count.
-    pub(super) fn forget(&mut self) {
-        self.before = Before::default();
+    /// What transactions took before the block does not count.
+    pub(super) fn forget_costs(&mut self) {
+        self.before.forget_costs();
+    }
+
+    /// Such a part of the transactions behind the first stretch was executed again, or would be.
+    pub(super) fn show_again(&mut self, part: f64) {
+        self.again = Some(part.min(1.0));
+    }
+
+    /// The same, if stretches of this block were executed.
+    pub(super) fn again(&self) -> Option<f64> {
+        self.again
+    }
+
+    /// Whether blocks before this one were executed in stretches.
+    pub(super) fn knows_stretches(&self) -> bool {
+        self.before.again.is_some()
     }
 
     /// Others of the block took this.
@@ -272,7 +288,8 @@ impl Outlook {
         let workers_are = workers.get() as f64;
         // Where some go first, they show how much it is.
         let is_small = beside.alone < SMALL;
-        let again = if is_small { AGAIN } else { 0.0 };
+        let unknown = if is_small { AGAIN } else { 0.0 };
+        let again = self.before.again.unwrap_or(unknown);
         let again = beside.alone * again * (1.0 - 1.0 / workers_are);
         let stretches = all / workers_are * LOSS + left * EACH_SETTLED + again + AROUND;
         if self.is_for_many(workers) {

@@ -2,7 +2,10 @@
 
 use std::{any::type_name, io, num::NonZeroUsize, sync::Arc, thread};
 
-use super::costs::{Before, Costs, Experience};
+use super::{
+    costs::{Before, Experience},
+    outlook::Outlook,
+};
 use crate::{protocol::pool::Pool, vm::Vm};
 
 /// Threads that execute blocks.
@@ -10,8 +13,9 @@ use crate::{protocol::pool::Pool, vm::Vm};
 /// They sleep while there is nothing to do. Several blocks may be executed at the same time, also on one runtime: the first
 /// one gets the threads, others run on their callers'. Clones share the threads, which end with the last of them.
 ///
-/// A runtime also keeps what transactions of a kind took, by the type of the VM and their [weight](crate::Vm::weight), so that
-/// [`Strategy::Auto`](crate::Strategy::Auto) need not find that out anew in each block.
+/// A runtime also keeps what transactions of a kind took, by the type of the VM and their [weight](crate::Vm::weight), and how many
+/// [stretches](crate::Strategy::Split) had to execute again, so that [`Strategy::Auto`](crate::Strategy::Auto) need not find that out anew in
+/// each block. That is a few hundred bytes for each of a few types of VMs, and changes nothing but the time.
 ///
 /// # Examples
 ///
@@ -119,10 +123,12 @@ impl Runtime {
         self.experience.of(type_name::<V>())
     }
 
-    /// Learns what transactions of a block for this kind of VM took, one after another or beside others.
-    pub(super) fn learn<V: Vm>(&self, costs: &Costs, is_beside: bool) {
+    /// Learns what a block for this kind of VM has shown that was executed serially, in stretches, or beside others.
+    pub(super) fn learn<V: Vm>(&self, outlook: &Outlook, is_beside: bool) {
         if !IS_FORGETFUL {
-            self.experience.learn(type_name::<V>(), costs, is_beside);
+            let how = (is_beside, outlook.again());
+            self.experience
+                .learn(type_name::<V>(), outlook.shown(), how);
         }
     }
 }

@@ -97,9 +97,10 @@ pub(super) fn run<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
 ) -> Result<Ran<'a, 's, V, S>, ExecuteError> {
     let all = fold.transactions.len();
     // If that is certain to take no longer than to look first, all go at once.
-    let is_small = outlook
-        .alone()
-        .map_or(all - fold.settled() <= TINY, |alone| alone < SMALL);
+    let is_small = match outlook.alone() {
+        Some(alone) => alone < SMALL && outlook.knows_stretches(),
+        None => all - fold.settled() <= TINY,
+    };
     // How many go next, unless it is all of them.
     let mut size = None;
     let mut is_risky = true;
@@ -134,6 +135,15 @@ pub(super) fn run<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
             costs,
         } = round.run(&main, &mut fold, &mut recorder);
         outlook.add(&costs);
+        let (round, left) = (end - begin, all - end);
+        // Whoever is wrong is one of a pair that meets, so that in more of them a larger part is.
+        let growth = if is_part { left.div_ceil(round) } else { 1 };
+        let behind = round as f64 * (1.0 - 1.0 / workers as f64);
+        outlook.show_again(if is_right {
+            (again * growth) as f64 / behind.max(1.0)
+        } else {
+            1.0
+        });
         if !is_settled && !mutant!("keep_what_is_not_settled") {
             rest.replay(&fold, &mut main, begin)?;
             break false;
@@ -156,9 +166,6 @@ pub(super) fn run<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
         if !is_right || fold.settled() < end {
             break !is_right;
         }
-        // Whoever is wrong is one of a pair that meets, so that in more of them a larger part is.
-        let (round, left) = (end - begin, all - end);
-        let growth = left.div_ceil(round);
         if again * growth * MANY > round {
             break true;
         }
