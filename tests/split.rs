@@ -1,10 +1,14 @@
 //! Blocks in stretches: what is put together, what is in vain, and what nobody asks for.
 
-use std::{convert::Infallible, ops::RangeInclusive};
+use std::{
+    convert::Infallible,
+    ops::RangeInclusive,
+    time::{Duration, Instant},
+};
 
 use pleach::{
     Block, CancelToken, ExecuteErrorKind, Executor, MemoryState, Outcome, SerialExecutor, State,
-    Statistics, Strategy,
+    StateView, Statistics, Stop, Strategy, Vm,
     testkit::{Program, ProgramVm, Step, assert_same, strategies, strategies::Profile},
 };
 use proptest::{
@@ -140,6 +144,48 @@ fn stretches_are_repaired_to_what_the_serial_executor_does() {
 #[test]
 fn blocks_after_each_other_are_executed_as_by_the_serial_executor() {
     compare(Strategy::Auto, 300..=600, CASES / 20);
+}
+
+/// What takes long enough that it is worth sharing it.
+struct Slow;
+
+impl Vm for Slow {
+    type Transaction = u64;
+    type Key = u64;
+    type Value = u64;
+    type Output = ();
+    type Error = Infallible;
+    type Scratch = ();
+
+    fn execute<S: StateView<u64, u64>>(
+        &self,
+        key: &u64,
+        state: &mut S,
+        (): &mut (),
+    ) -> Result<(), Stop<Infallible>> {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_micros(30) {
+            std::hint::spin_loop();
+        }
+        Ok(state.put(key, 1)?)
+    }
+}
+
+/// Whoever has other things to do may find several workers no faster after all, but not each time.
+#[test]
+#[cfg_attr(feature = "schedules", ignore = "nothing is kept from block to block")]
+fn blocks_after_others_are_not_begun_serially() {
+    let executor = crate::executor(2, Strategy::Auto);
+    let state = MemoryState::new();
+    let transactions: Vec<_> = (0..200).collect();
+    let serially = || {
+        let block = Block::new(&Slow, &state, &transactions);
+        let outcome = executor.execute(block).expect("nothing is wrong");
+        assert_eq!(outcome.changes.len(), 200);
+        outcome.statistics.serial
+    };
+    assert!(serially() > 0, "nothing was known");
+    assert!((0..100).any(|_| serially() == 0));
 }
 
 fn compare(strategy: Strategy, transactions: RangeInclusive<usize>, cases: u32) {

@@ -30,7 +30,7 @@ const DEAR: f64 = 10e-6;
 /// What part of the transactions that are not in the first stretch is executed again, if nobody has seen that. Measured on Ethereum, roughly.
 pub(super) const AGAIN: f64 = 0.08;
 
-/// After some such number of blocks that were not executed in stretches it is forgotten that stretches did not pay.
+/// Each block that is not executed in stretches takes away one in so many of what is out of the ordinary of that.
 const PATIENCE: f64 = 32.0;
 
 /// So many VMs are remembered.
@@ -180,13 +180,13 @@ impl Experience {
         known.map(|(_, before)| *before).unwrap_or_default()
     }
 
-    /// Learns what transactions of a block for the kind of VM with this name took, one after another or beside others, and if they were
-    /// executed in stretches, what part of those behind the first was executed `again`.
+    /// Learns what transactions of a block for the kind of VM with this name took that ran `alone`, and `all` of them, beside others as
+    /// well. If it was executed in stretches, it is known what part of those behind the first was executed `again`.
     pub(super) fn learn(
         &self,
         vm: &'static str,
-        costs: &Costs,
-        (is_beside, again): (bool, Option<f64>),
+        (alone, all): (&Costs, &Costs),
+        again: Option<f64>,
     ) {
         let mut vms = lock(&self.vms);
         let place = vms.iter().position(|(name, _)| *name == vm);
@@ -197,12 +197,13 @@ impl Experience {
         };
         known.1.learn_again(again);
         for (class, mean) in known.1.means.iter_mut().enumerate() {
-            let Some(now) = costs.mean(class) else {
+            let Some(now) = all.mean(class) else {
                 continue;
             };
             mean.count *= FADED;
-            // What is only ever executed beside others is forgotten in the end, and measured alone.
-            if !is_beside || now.took > DEAR {
+            // What is only ever executed beside others is forgotten in the end, and measured alone, or in the first stretch.
+            let now = Some(now).filter(|now| now.took > DEAR);
+            if let Some(now) = now.or_else(|| alone.mean(class)) {
                 *mean = now.and(*mean);
             }
         }
@@ -231,6 +232,15 @@ pub(super) fn class_of(weight: u32) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    const NONE: Costs = Costs(
+        [Ran {
+            count: 0,
+            took: 0.0,
+            keys: 0,
+            worst: (0.0, 0),
+        }; CLASSES],
+    );
+
     /// Three of a class that took so many seconds each.
     fn three(class: usize, each: f64) -> Costs {
         let mut costs = Costs::default();
@@ -251,14 +261,14 @@ mod tests {
     fn what_blocks_have_shown_is_known_and_what_they_show_later_counts_more() {
         let experience = Experience::default();
         assert_eq!(took(&experience, 4), None);
-        experience.learn("vm", &three(4, 20e-6), (false, None));
+        experience.learn("vm", (&three(4, 20e-6), &three(4, 20e-6)), None);
         assert!(is(took(&experience, 4), 20e-6));
         assert_eq!(took(&experience, 3), None);
         // Of three one is out of the ordinary, so two say something, and one of those before is left.
-        experience.learn("vm", &three(4, 50e-6), (false, None));
+        experience.learn("vm", (&three(4, 50e-6), &three(4, 50e-6)), None);
         assert!(is(took(&experience, 4), 40e-6));
         // A block that has none of them says nothing of them.
-        experience.learn("vm", &three(1, 1e-6), (false, None));
+        experience.learn("vm", (&three(1, 1e-6), &three(1, 1e-6)), None);
         assert!(is(took(&experience, 4), 40e-6));
         let before = experience.of("vm");
         let now = three(4, 10e-6).typical(4, &before).map(|(took, _)| took);
@@ -268,26 +278,29 @@ mod tests {
     #[test]
     fn what_is_cheap_beside_others_is_forgotten_and_what_is_dear_is_learnt() {
         let experience = Experience::default();
-        experience.learn("vm", &three(0, 1e-6), (false, None));
-        experience.learn("vm", &three(0, 3e-6), (true, None));
+        experience.learn("vm", (&three(0, 1e-6), &three(0, 1e-6)), None);
+        experience.learn("vm", (&NONE, &three(0, 3e-6)), None);
         assert!(is(took(&experience, 0), 1e-6));
-        experience.learn("vm", &three(0, 3e-6), (true, None));
+        experience.learn("vm", (&NONE, &three(0, 3e-6)), None);
         assert_eq!(took(&experience, 0), None);
-        experience.learn("vm", &three(0, 30e-6), (true, None));
+        experience.learn("vm", (&NONE, &three(0, 30e-6)), None);
         assert!(took(&experience, 0).is_some_and(|took| took > 20e-6));
+        // If some of them ran alone as well, these count.
+        (0..9).for_each(|_| experience.learn("vm", (&three(0, 1e-6), &three(0, 3e-6)), None));
+        assert!(took(&experience, 0).is_some_and(|took| took < 1.1e-6));
     }
 
     #[test]
     fn what_was_executed_again_is_known_until_it_is_long_ago() {
         let experience = Experience::default();
         let again = || experience.of("vm").again;
-        experience.learn("vm", &Costs::default(), (false, None));
+        experience.learn("vm", (&NONE, &NONE), None);
         assert_eq!(again(), None);
-        experience.learn("vm", &Costs::default(), (false, Some(1.0)));
+        experience.learn("vm", (&NONE, &NONE), Some(1.0));
         assert_eq!(again(), Some(1.0));
-        experience.learn("vm", &Costs::default(), (false, Some(0.0)));
+        experience.learn("vm", (&NONE, &NONE), Some(0.0));
         assert_eq!(again(), Some(0.5));
-        (0..100).for_each(|_| experience.learn("vm", &Costs::default(), (true, None)));
+        (0..100).for_each(|_| experience.learn("vm", (&NONE, &NONE), None));
         assert!(again().is_some_and(|again| again > AGAIN && again < 0.1));
     }
 
@@ -295,7 +308,7 @@ mod tests {
     fn the_vms_that_were_not_needed_for_the_longest_time_are_forgotten() {
         let experience = Experience::default();
         for vm in ["vm", "a", "b", "c", "vm", "d", "e", "f", "g", "h"] {
-            experience.learn(vm, &three(2, 20e-6), (false, None));
+            experience.learn(vm, (&NONE, &three(2, 20e-6)), None);
         }
         assert_eq!(lock(&experience.vms).len(), VMS);
         let is_known = |vm| experience.of(vm).means[2].count > 0.0;

@@ -282,6 +282,7 @@ impl ParallelExecutor {
             Some(outlook) => Some(*outlook),
             None => (self.strategy == Strategy::Auto).then(unknown),
         };
+        let alone = outlook.as_ref().map(|outlook| *outlook.shown());
         let ran = optimistic::run(
             &self.runtime,
             &input,
@@ -292,7 +293,7 @@ impl ParallelExecutor {
         );
         fold = ran.fold;
         if let Some(outlook) = &ran.outlook {
-            self.runtime.learn::<V>(outlook, true);
+            self.runtime.learn::<V>(outlook, alone.as_ref());
         }
         let outcome = if fold.next().is_none() {
             fold.finish(Changes::from_unsorted(ran.changed))
@@ -360,7 +361,7 @@ impl ParallelExecutor {
         let (outlook, choice) = trial.into_outlook();
         match choice {
             Choice::Alone => {
-                self.runtime.learn::<V>(&outlook, false);
+                self.runtime.learn::<V>(&outlook, None);
                 Ok(Next::Serial(fold, overlay))
             }
             Choice::Beside => Ok(Next::Optimistic(fold, overlay, Some(Box::new(outlook)))),
@@ -383,7 +384,7 @@ impl ParallelExecutor {
         let ran = split::run(&self.runtime, what, fold, recorder, overlay)?;
         let (overlay, is_conflict) = match ran.left {
             Left::Nothing(changes) => {
-                self.runtime.learn::<V>(&outlook, false);
+                self.runtime.learn::<V>(&outlook, None);
                 return Ok(Next::Over(ran.fold, changes));
             }
             Left::Some {
@@ -396,7 +397,7 @@ impl ParallelExecutor {
         if is_beside && self.strategy == Strategy::Auto {
             Ok(Next::Optimistic(ran.fold, overlay, Some(Box::new(outlook))))
         } else {
-            self.runtime.learn::<V>(&outlook, false);
+            self.runtime.learn::<V>(&outlook, None);
             Ok(Next::Serial(ran.fold, overlay))
         }
     }

@@ -35,8 +35,7 @@ const AROUND: f64 = 60e-6;
 /// in vain. Measured on Ethereum, roughly.
 const OPTIMISM: f64 = 1.15;
 
-/// What one worker does in so many seconds is all split at once: even if everybody waits for another, the first stretch is right, so that
-/// little more is lost than to wake the others, and what it costs more to execute the later ones again.
+/// What one worker does in so many seconds is all split at once if most of it is probably right: to look first costs more than it saves.
 pub(super) const SMALL: f64 = 16e-3;
 
 /// If transactions could be executed beside others as well, of which more are right, those of such a block have to take less than so many
@@ -168,7 +167,7 @@ impl Outlook {
         })
     }
 
-    /// The classes of which some have run, with what one takes and how many keys it has.
+    /// The classes of which some have run, or had before, with what one takes and how many keys it has.
     fn known(&self) -> Vec<(usize, (f64, f64))> {
         let typical = |class| self.costs.typical(class, &self.before);
         let known = (0..CLASSES).filter_map(|class| Some((class, typical(class)?)));
@@ -232,9 +231,11 @@ impl Outlook {
         self.again
     }
 
-    /// Whether blocks before this one were executed in stretches.
-    pub(super) fn knows_stretches(&self) -> bool {
-        self.before.again.is_some()
+    /// Whether blocks before this one have shown that not more than one in so `many` transactions behind the first stretch is executed
+    /// again.
+    pub(super) fn is_probably_right(&self, many: usize) -> bool {
+        let again = self.before.again;
+        again.is_some_and(|again| again * many as f64 <= 1.0)
     }
 
     /// Others of the block took this.
@@ -286,10 +287,14 @@ impl Outlook {
             left += count;
         }
         let workers_are = workers.get() as f64;
-        // Where some go first, they show how much it is.
         let is_small = beside.alone < SMALL;
-        let unknown = if is_small { AGAIN } else { 0.0 };
-        let again = self.before.again.unwrap_or(unknown);
+        let again = self.before.again.unwrap_or(AGAIN);
+        // Where some of very many go first, they show how much it is, so only what is out of the ordinary counts.
+        let again = if is_small {
+            again
+        } else {
+            (again - AGAIN).max(0.0)
+        };
         let again = beside.alone * again * (1.0 - 1.0 / workers_are);
         let stretches = all / workers_are * LOSS + left * EACH_SETTLED + again + AROUND;
         if self.is_for_many(workers) {

@@ -3,7 +3,7 @@
 use std::{any::type_name, io, num::NonZeroUsize, sync::Arc, thread};
 
 use super::{
-    costs::{Before, Experience},
+    costs::{Before, Costs, Experience},
     outlook::Outlook,
 };
 use crate::{protocol::pool::Pool, vm::Vm};
@@ -123,12 +123,13 @@ impl Runtime {
         self.experience.of(type_name::<V>())
     }
 
-    /// Learns what a block for this kind of VM has shown that was executed serially, in stretches, or beside others.
-    pub(super) fn learn<V: Vm>(&self, outlook: &Outlook, is_beside: bool) {
+    /// Learns what a block for this kind of VM has shown, whose transactions took this, or some of them, if they ran beside others afterwards.
+    pub(super) fn learn<V: Vm>(&self, outlook: &Outlook, alone: Option<&Costs>) {
         if !IS_FORGETFUL {
-            let how = (is_beside, outlook.again());
+            let all = outlook.shown();
+            let costs = (alone.unwrap_or(all), all);
             self.experience
-                .learn(type_name::<V>(), outlook.shown(), how);
+                .learn(type_name::<V>(), costs, outlook.again());
         }
     }
 }

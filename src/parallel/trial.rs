@@ -183,7 +183,7 @@ mod tests {
         let experience = Experience::default();
         let mut costs = Costs::default();
         (0..3).for_each(|_| costs.ran(0, 1, each, 4));
-        experience.learn("vm", &costs, (false, None));
+        experience.learn("vm", (&costs, &costs), None);
         let programs = vec![Program::new([Step::Get(1)]); transactions];
         let outlook = Outlook::new(&ProgramVm, &programs, 0, &experience.of("vm"));
         Trial::new(outlook, NonZeroUsize::new(2).expect("two is not zero"))

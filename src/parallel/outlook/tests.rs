@@ -124,6 +124,22 @@ fn stretches_are_for_many_that_take_little() {
 }
 
 #[test]
+fn stretches_are_for_blocks_of_which_others_were_right() {
+    let two = NonZeroUsize::new(2).expect("two is not zero");
+    let pays = |count: usize, each: f64, again: f64| {
+        let mut outlook = outlook(&[count]);
+        (0..3).for_each(|_| outlook.ran(0, 1, each, 4));
+        outlook.before.again = Some(again);
+        (outlook.is_for_stretches(two), outlook.is_probably_right(4))
+    };
+    assert_eq!(pays(1_000, 5e-6, 0.0), (true, true));
+    assert_eq!(pays(1_000, 5e-6, 0.9), (false, false));
+    // Some go first, and show how it is in this block.
+    assert_eq!(pays(10_000, 20e-6, AGAIN), (true, true));
+    assert_eq!(pays(10_000, 20e-6, 0.9), (false, false));
+}
+
+#[test]
 fn hints_are_for_dear_ones() {
     let mut cheap = outlook(&[10]);
     assert!(cheap.affords(1_000));

@@ -19,7 +19,8 @@
 //! by one thread, and so are those that have touched what these leave otherwise. It is for transactions that take little each, and of which not
 //! too many wait for each other.
 //!
-//! Of a large block a few go first, so that little is lost where that does not hold. If these look at what they change, they may have been
+//! Of a block a few go first, so that little is lost where that does not hold, unless it is small and blocks before it have shown that it
+//! does. If these look at what they change, they may have been
 //! right only because they are few: pairs of transactions that could meet are as many as the square of these. So twice as many go each time
 //! then, until some are executed again, which says how many of the others will be. If they look at nothing that they change, nobody writes
 //! down any more what the others touch, and a stretch that was told what is not so is in vain, with all behind it.
@@ -96,9 +97,9 @@ pub(super) fn run<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
     mut main: Overlay<'s, V::Key, V::Value, S>,
 ) -> Result<Ran<'a, 's, V, S>, ExecuteError> {
     let all = fold.transactions.len();
-    // If that is certain to take no longer than to look first, all go at once.
+    // If most of it is probably right, or it is over soon, all go at once.
     let is_small = match outlook.alone() {
-        Some(alone) => alone < SMALL && outlook.knows_stretches(),
+        Some(alone) => alone < SMALL && outlook.is_probably_right(MANY),
         None => all - fold.settled() <= TINY,
     };
     // How many go next, unless it is all of them.
@@ -139,11 +140,12 @@ pub(super) fn run<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
         // Whoever is wrong is one of a pair that meets, so that in more of them a larger part is.
         let growth = if is_part { left.div_ceil(round) } else { 1 };
         let behind = round as f64 * (1.0 - 1.0 / workers as f64);
-        outlook.show_again(if is_right {
-            (again * growth) as f64 / behind.max(1.0)
-        } else {
-            1.0
-        });
+        if !input.is_cancelled() {
+            // What was not all right was all in vain, or might as well have been.
+            let is_whole = is_right && is_settled && fold.settled() == end;
+            let part = (again * growth) as f64 / behind.max(1.0);
+            outlook.show_again(if is_whole { part } else { 1.0 });
+        }
         if !is_settled && !mutant!("keep_what_is_not_settled") {
             rest.replay(&fold, &mut main, begin)?;
             break false;
