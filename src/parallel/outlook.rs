@@ -273,6 +273,14 @@ impl Outlook {
         Some(self.coming(1)?.alone)
     }
 
+    /// The same for what is left of those classes of which at least so many are.
+    pub(super) fn usual(&self, least: usize) -> f64 {
+        let each = self.each();
+        let left = self.classes.iter().map(|class| class.left).zip(each);
+        let usual = left.filter(|(left, _)| *left >= least);
+        usual.map(|(left, one)| left as f64 * one).sum()
+    }
+
     /// Whether so many workers probably execute what is left in stretches in the shortest time.
     pub(super) fn is_for_stretches(&self, workers: NonZeroUsize) -> bool {
         let Some(beside) = self.coming(workers.get()) else {

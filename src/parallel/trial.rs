@@ -20,9 +20,9 @@ const LOOK: Duration = Duration::from_micros(3);
 const SOME: usize = 4;
 const LONG: Duration = Duration::from_micros(120);
 
-/// What transactions of other blocks took counts if a block has so many, of which not one in so many is of a kind that nothing is known of, and
-/// if they take one worker so many seconds by that: blocks are less alike than their transactions. To see first what a smaller one is like
-/// costs little.
+/// What transactions of other blocks took counts if not one in `MOST` of this block is of a kind that nothing is known of, and if those kinds of
+/// which it has at least a handful take one worker so many seconds by that: blocks are less alike than their transactions, and a few alike
+/// at all. To see first what a smaller block is like costs little.
 const HANDFUL: usize = 16;
 const MOST: usize = 16;
 const LARGE: f64 = 800e-6;
@@ -81,9 +81,8 @@ impl Trial {
     /// Watches a block that so many workers could execute, none of which has run. If several are needed by what blocks
     /// [before](Outlook::new) it have shown, it is over already.
     pub(super) fn new(mut outlook: Outlook, workers: NonZeroUsize) -> Self {
-        let is_known = outlook.left() >= HANDFUL && outlook.unknown() * MOST < outlook.left();
-        let is_large = is_known && outlook.alone().is_some_and(|it| it > LARGE);
-        let choice = if is_large {
+        let is_known = outlook.unknown() * MOST < outlook.left();
+        let choice = if is_known && outlook.usual(HANDFUL) > LARGE {
             Choice::of(&outlook, workers)
         } else {
             Choice::Alone
