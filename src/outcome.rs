@@ -128,6 +128,8 @@ pub struct Statistics {
     pub serial: usize,
     /// Transactions that were executed in [stretches](crate::Strategy::Split), or again when these were put together.
     pub split: usize,
+    /// The same in [lanes](crate::Strategy::Lanes).
+    pub lanes: usize,
     /// Distinct keys that were touched.
     pub keys: usize,
     /// How often the parent state was asked for a value. By a plan this is not counted.

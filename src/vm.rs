@@ -94,6 +94,18 @@ pub trait Vm: Sync {
         let _ = (transaction, add);
     }
 
+    /// Names keys by which this transaction probably meets others: two that name the same probably depend on each other. What was named is never
+    /// believed; it says whom one worker had better execute one after another, see
+    /// [`Strategy::Lanes`](crate::Strategy::Lanes). A few are enough: an account that nearly all of its transactions look at and change, say,
+    /// or the contract that is called. The first one is the surest: if a
+    /// [tree](crate::Block::tree) came with the block, only that counts. Of a transaction that announces an [access set](Self::accesses) what it names
+    /// does not count.
+    ///
+    /// The default names nothing. This must be fast, it is called for each transaction of a block by one thread.
+    fn affinity(&self, transaction: &Self::Transaction, name: &mut dyn FnMut(Self::Key)) {
+        let _ = (transaction, name);
+    }
+
     /// Says roughly how much work `transaction` is, compared with others of the block, in any unit: one by default, so that all are
     /// alike. What counts is powers of two.
     ///

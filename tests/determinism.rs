@@ -156,7 +156,7 @@ fn blocks_of_programs_are_deterministic() {
             .workers([1, 2, 3])
             .block(|other| other.on_failure(block.on_failure));
         let report = check.run(&block.transactions).expect("nothing is odd");
-        assert_eq!(report.schedules, 36);
+        assert_eq!(report.schedules, 45);
         fingerprints.push(report.fingerprint);
     }
     assert_eq!(fingerprints.first(), fingerprints.last());

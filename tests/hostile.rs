@@ -194,7 +194,12 @@ fn who_panics_on_another_thread_is_not_waited_for() {
 
     let transactions: Vec<u32> = (0..1_000).collect();
     let state = MemoryState::new();
-    for strategy in [Strategy::Exact, Strategy::Optimistic, Strategy::Split] {
+    for strategy in [
+        Strategy::Exact,
+        Strategy::Optimistic,
+        Strategy::Split,
+        Strategy::Lanes,
+    ] {
         ASKED.store(0, Ordering::Release);
         let executor = executor(2, strategy);
         let result = catch_unwind(AssertUnwindSafe(|| {
@@ -297,7 +302,12 @@ impl Vm for Recursive {
 fn a_vm_that_executes_blocks_itself() {
     let state: MemoryState<u8, u64> = MemoryState::new();
     let keys: Vec<u8> = (0..60).map(|number| number % 5).collect();
-    for strategy in [Strategy::Auto, Strategy::Optimistic, Strategy::Split] {
+    for strategy in [
+        Strategy::Auto,
+        Strategy::Optimistic,
+        Strategy::Split,
+        Strategy::Lanes,
+    ] {
         let executor = executor(2, strategy);
         let vm = Recursive(executor.clone());
         let expected = show(SerialExecutor::new().execute(Block::new(&vm, &state, &keys)));

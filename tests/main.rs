@@ -7,6 +7,7 @@ mod equivalence;
 mod faults;
 mod hints;
 mod hostile;
+mod lanes;
 mod limits;
 mod optimistic;
 mod parallel;
@@ -47,11 +48,12 @@ fn run(transactions: &[&[Step]]) -> Outcome<ProgramVm> {
 }
 
 /// The ways of executing a block in parallel.
-const STRATEGIES: [Strategy; 4] = [
+const STRATEGIES: [Strategy; 5] = [
     Strategy::Auto,
     Strategy::Exact,
     Strategy::Optimistic,
     Strategy::Split,
+    Strategy::Lanes,
 ];
 
 /// An executor with so many threads of its own.

@@ -188,7 +188,7 @@ fn blocks_after_others_are_not_begun_serially() {
     assert!((0..100).any(|_| serially() == 0));
 }
 
-fn compare(strategy: Strategy, transactions: RangeInclusive<usize>, cases: u32) {
+pub(crate) fn compare(strategy: Strategy, transactions: RangeInclusive<usize>, cases: u32) {
     let executors = [2, 3, 5].map(|workers| crate::executor(workers, strategy));
     for profile in Profile::all() {
         let blocks = strategies::block(&profile.transactions(transactions.clone()));
@@ -216,6 +216,11 @@ fn who_scans_is_executed_serially() {
 
 #[test]
 fn who_cancels_when_something_is_committed_hears_of_nothing_more() {
+    cancel(Strategy::Split);
+}
+
+/// Cancels a block when so many of its transactions are committed.
+pub(crate) fn cancel(strategy: Strategy) {
     let state = MemoryState::new();
     let programs = vec![Program::new([Step::Add(1, 1)]); 100];
     let cancel = CancelToken::new();
@@ -227,7 +232,7 @@ fn who_cancels_when_something_is_committed_hears_of_nothing_more() {
             cancel.cancel();
         }
     });
-    let result = crate::executor(2, Strategy::Split).execute(block);
+    let result = crate::executor(2, strategy).execute(block);
     let error = result.expect_err("it is cancelled");
     assert!(
         matches!(error.kind(), ExecuteErrorKind::Cancelled),

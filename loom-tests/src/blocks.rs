@@ -5,6 +5,29 @@ use pleach::{
     testkit::{Declared, Program, ProgramVm, Step, TestBlock, assert_same},
 };
 
+/// Adds of several, with what each leaves of another key.
+pub const ADDS: &[&[Step]] = &[
+    &[Step::Add(1, 5)],
+    &[Step::Put(2, 1)],
+    &[Step::Add(1, 3), Step::Subtract(1, 1)],
+    &[Step::Put(2, 3), Step::Contains(3)],
+];
+
+/// Each looks at what the one before it leaves.
+pub const LOOKS: &[&[Step]] = &[
+    &[Step::Put(1, 1)],
+    &[Step::Get(1), Step::PutRegister(2)],
+    &[Step::Get(2), Step::PutRegister(3)],
+];
+
+/// There is not enough for all.
+pub const NOT_ENOUGH: &[&[Step]] = &[
+    &[Step::Add(1, 5)],
+    &[Step::Subtract(1, 3)],
+    &[Step::Subtract(1, 2)],
+    &[Step::Subtract(1, 1), Step::AtLeast(1, 1)],
+];
+
 /// A block of transactions of these steps.
 pub fn block(steps: &[&[Step]], declared: Declared) -> TestBlock {
     TestBlock {

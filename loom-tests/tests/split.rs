@@ -1,7 +1,7 @@
 //! Blocks in stretches: whoever executes them, what is put together is what the serial executor comes to.
 #![cfg(pleach_loom)]
 
-use loom_tests::blocks::{block, explore_block};
+use loom_tests::blocks::{ADDS, LOOKS, NOT_ENOUGH, block, explore_block};
 use pleach::{
     OnFailure, Strategy,
     testkit::{Declared, Step, TestBlock},
@@ -13,31 +13,17 @@ fn explore_split(steps: &[&[Step]]) {
 
 #[test]
 fn adds_come_to_their_sum() {
-    explore_split(&[
-        &[Step::Add(1, 5)],
-        &[Step::Put(2, 1)],
-        &[Step::Add(1, 3), Step::Subtract(1, 1)],
-        &[Step::Put(2, 3), Step::Contains(3)],
-    ]);
+    explore_split(ADDS);
 }
 
 #[test]
 fn a_stretch_that_looked_was_in_vain() {
-    explore_split(&[
-        &[Step::Put(1, 1)],
-        &[Step::Get(1), Step::PutRegister(2)],
-        &[Step::Get(2), Step::PutRegister(3)],
-    ]);
+    explore_split(LOOKS);
 }
 
 #[test]
 fn what_is_not_enough_by_then_was_in_vain() {
-    explore_split(&[
-        &[Step::Add(1, 5)],
-        &[Step::Subtract(1, 3)],
-        &[Step::Subtract(1, 2)],
-        &[Step::Subtract(1, 1), Step::AtLeast(1, 1)],
-    ]);
+    explore_split(NOT_ENOUGH);
 }
 
 #[test]

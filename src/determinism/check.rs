@@ -118,6 +118,7 @@ impl<'a, V: Vm<Output: Debug>, S: State<V::Key, V::Value>> Check<'a, V, S> {
                 Strategy::Exact,
                 Strategy::Optimistic,
                 Strategy::Split,
+                Strategy::Lanes,
             ],
             kinds: Kind::all().to_vec(),
             troubles: false,

@@ -10,8 +10,9 @@ use foldhash::fast::RandomState;
 use pleach_dtt::AccessSet;
 
 use super::{
-    executor::{FEW, ParallelExecutor, Strategy},
+    executor::{FEW, ParallelExecutor},
     plan::{Plan, announces_nothing, looks_like_chain},
+    strategy::Strategy,
 };
 use crate::vm::Vm;
 
@@ -89,7 +90,7 @@ impl ParallelExecutor {
         let plan = || {
             let runtime = self.runtime();
             match self.chosen() {
-                Strategy::Serial | Strategy::Optimistic | Strategy::Split => None,
+                Strategy::Serial | Strategy::Optimistic | Strategy::Split | Strategy::Lanes => None,
                 Strategy::Auto if runtime.workers().get() == 1 || transactions.len() < FEW => None,
                 _ if looks_like_chain(vm, transactions) => None,
                 Strategy::Auto if announces_nothing(vm, transactions) => None,

@@ -5,7 +5,7 @@ use std::{
     thread,
 };
 
-use pleach_dtt::AccessSet;
+use pleach_dtt::{AccessSet, Trust};
 
 use crate::{
     block::Hints,
@@ -68,6 +68,24 @@ impl<V: Vm> Tools<V> {
         }
         (returned, touched)
     }
+}
+
+/// Asks what a transaction may touch: whether that is exact. `None` if the VM panics, which it does in the serial executor too, which knows
+/// what to say.
+pub(super) fn declare<V: Vm, S>(
+    input: &Input<'_, V, S>,
+    transaction: &V::Transaction,
+    declared: &mut AccessSet<V::Key>,
+) -> Option<bool> {
+    let exact = catch_unwind(AssertUnwindSafe(|| {
+        declared.clear();
+        let exact = input.vm.accesses(transaction, declared) == Trust::Exact;
+        if exact {
+            declared.sort();
+        }
+        exact
+    }));
+    exact.ok()
 }
 
 /// Asks a VM what a transaction will add to numbers. The serial executor does not: a panic is no more than a forecast that is not

@@ -30,7 +30,11 @@ const DEAR: f64 = 10e-6;
 /// What part of the transactions that are not in the first stretch is executed again, if nobody has seen that. Measured on Ethereum, roughly.
 pub(super) const AGAIN: f64 = 0.08;
 
-/// Each block that is not executed in stretches takes away one in so many of what is out of the ordinary of that.
+/// What part of what one worker takes for all is spent on executing those of lanes again, if there are any by a tree and nobody has seen that.
+/// Measured on Ethereum, roughly.
+pub(super) const MENDED: f64 = 0.01;
+
+/// Each block that is not executed in stretches, or lanes, takes away one in so many of what is out of the ordinary of that.
 const PATIENCE: f64 = 32.0;
 
 /// So many VMs are remembered.
@@ -66,6 +70,8 @@ pub(super) struct Before {
     means: [Mean; CLASSES],
     /// What part of the transactions behind the first stretch was executed again, if blocks were executed in stretches.
     pub(super) again: Option<f64>,
+    /// What part of all was spent on executing those of lanes again, if blocks were executed in lanes by a tree.
+    pub(super) mended: Option<f64>,
 }
 
 /// What blocks have shown so far, kept with the threads.
@@ -161,14 +167,15 @@ impl Before {
     pub(super) fn forget_costs(&mut self) {
         self.means = Default::default();
     }
+}
 
-    fn learn_again(&mut self, now: Option<f64>) {
-        self.again = match (self.again, now) {
-            (Some(before), Some(now)) => Some(f64::midpoint(before, now)),
-            // Others may be of another kind: it is tried again in the end.
-            (Some(before), None) => Some(before + (AGAIN - before) / PATIENCE),
-            (None, now) => now,
-        };
+/// What is known of a part that was this `before` a block that has shown what it is `now`, or nothing of it.
+fn learnt(before: Option<f64>, now: Option<f64>, usual: f64) -> Option<f64> {
+    match (before, now) {
+        (Some(before), Some(now)) => Some(f64::midpoint(before, now)),
+        // Others may be of another kind: it is tried again in the end.
+        (Some(before), None) => Some(before + (usual - before) / PATIENCE),
+        (None, now) => now,
     }
 }
 
@@ -181,12 +188,13 @@ impl Experience {
     }
 
     /// Learns what transactions of a block for the kind of VM with this name took that ran `alone`, and `all` of them, beside others as
-    /// well. If it was executed in stretches, it is known what part of those behind the first was executed `again`.
+    /// well. If it was executed in stretches, it is known what part of those behind the first was executed `again`, and if in lanes, what part of
+    /// all that took.
     pub(super) fn learn(
         &self,
         vm: &'static str,
         (alone, all): (&Costs, &Costs),
-        again: Option<f64>,
+        (again, mended): (Option<f64>, Option<f64>),
     ) {
         let mut vms = lock(&self.vms);
         let place = vms.iter().position(|(name, _)| *name == vm);
@@ -195,7 +203,8 @@ impl Experience {
             Some(place) => vms.remove(place),
             None => (vm, Before::default()),
         };
-        known.1.learn_again(again);
+        known.1.again = learnt(known.1.again, again, AGAIN);
+        known.1.mended = learnt(known.1.mended, mended, MENDED);
         for (class, mean) in known.1.means.iter_mut().enumerate() {
             let Some(now) = all.mean(class) else {
                 continue;
@@ -261,14 +270,14 @@ mod tests {
     fn what_blocks_have_shown_is_known_and_what_they_show_later_counts_more() {
         let experience = Experience::default();
         assert_eq!(took(&experience, 4), None);
-        experience.learn("vm", (&three(4, 20e-6), &three(4, 20e-6)), None);
+        experience.learn("vm", (&three(4, 20e-6), &three(4, 20e-6)), (None, None));
         assert!(is(took(&experience, 4), 20e-6));
         assert_eq!(took(&experience, 3), None);
         // Of three one is out of the ordinary, so two say something, and one of those before is left.
-        experience.learn("vm", (&three(4, 50e-6), &three(4, 50e-6)), None);
+        experience.learn("vm", (&three(4, 50e-6), &three(4, 50e-6)), (None, None));
         assert!(is(took(&experience, 4), 40e-6));
         // A block that has none of them says nothing of them.
-        experience.learn("vm", (&three(1, 1e-6), &three(1, 1e-6)), None);
+        experience.learn("vm", (&three(1, 1e-6), &three(1, 1e-6)), (None, None));
         assert!(is(took(&experience, 4), 40e-6));
         let before = experience.of("vm");
         let now = three(4, 10e-6).typical(4, &before).map(|(took, _)| took);
@@ -278,15 +287,16 @@ mod tests {
     #[test]
     fn what_is_cheap_beside_others_is_forgotten_and_what_is_dear_is_learnt() {
         let experience = Experience::default();
-        experience.learn("vm", (&three(0, 1e-6), &three(0, 1e-6)), None);
-        experience.learn("vm", (&NONE, &three(0, 3e-6)), None);
+        experience.learn("vm", (&three(0, 1e-6), &three(0, 1e-6)), (None, None));
+        experience.learn("vm", (&NONE, &three(0, 3e-6)), (None, None));
         assert!(is(took(&experience, 0), 1e-6));
-        experience.learn("vm", (&NONE, &three(0, 3e-6)), None);
+        experience.learn("vm", (&NONE, &three(0, 3e-6)), (None, None));
         assert_eq!(took(&experience, 0), None);
-        experience.learn("vm", (&NONE, &three(0, 30e-6)), None);
+        experience.learn("vm", (&NONE, &three(0, 30e-6)), (None, None));
         assert!(took(&experience, 0).is_some_and(|took| took > 20e-6));
         // If some of them ran alone as well, these count.
-        (0..9).for_each(|_| experience.learn("vm", (&three(0, 1e-6), &three(0, 3e-6)), None));
+        (0..9)
+            .for_each(|_| experience.learn("vm", (&three(0, 1e-6), &three(0, 3e-6)), (None, None)));
         assert!(took(&experience, 0).is_some_and(|took| took < 1.1e-6));
     }
 
@@ -294,13 +304,13 @@ mod tests {
     fn what_was_executed_again_is_known_until_it_is_long_ago() {
         let experience = Experience::default();
         let again = || experience.of("vm").again;
-        experience.learn("vm", (&NONE, &NONE), None);
+        experience.learn("vm", (&NONE, &NONE), (None, None));
         assert_eq!(again(), None);
-        experience.learn("vm", (&NONE, &NONE), Some(1.0));
+        experience.learn("vm", (&NONE, &NONE), (Some(1.0), None));
         assert_eq!(again(), Some(1.0));
-        experience.learn("vm", (&NONE, &NONE), Some(0.0));
+        experience.learn("vm", (&NONE, &NONE), (Some(0.0), None));
         assert_eq!(again(), Some(0.5));
-        (0..100).for_each(|_| experience.learn("vm", (&NONE, &NONE), None));
+        (0..100).for_each(|_| experience.learn("vm", (&NONE, &NONE), (None, None)));
         assert!(again().is_some_and(|again| again > AGAIN && again < 0.1));
     }
 
@@ -308,7 +318,7 @@ mod tests {
     fn the_vms_that_were_not_needed_for_the_longest_time_are_forgotten() {
         let experience = Experience::default();
         for vm in ["vm", "a", "b", "c", "vm", "d", "e", "f", "g", "h"] {
-            experience.learn(vm, (&NONE, &three(2, 20e-6)), None);
+            experience.learn(vm, (&NONE, &three(2, 20e-6)), (None, None));
         }
         assert_eq!(lock(&experience.vms).len(), VMS);
         let is_known = |vm| experience.of(vm).means[2].count > 0.0;

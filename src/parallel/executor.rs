@@ -5,13 +5,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::{
     attempt::Input,
     costs::Before,
+    lanes::{self, Groups},
     optimistic,
     outlook::Outlook,
     plan::{Plan, announces_nothing, looks_like_chain},
     planned,
     runtime::Runtime,
     settling::End,
-    split::{self, Left},
+    split::{self, Left, Ran},
+    strategy::Strategy,
     trial::{Choice, Trial},
 };
 use crate::{
@@ -24,36 +26,6 @@ use crate::{
     trace::span,
     vm::Vm,
 };
-
-/// How a block is executed. All ways give the same outcome.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
-#[non_exhaustive]
-pub enum Strategy {
-    /// The one that is expected to be the fastest for the block. By a plan where all access sets are known, exactly or by
-    /// prediction, unless they come to a chain, or the VM announces none and others have [said](Block::predicted) all. Otherwise
-    /// serially at first, for some microseconds that are measured, and optimistically, or in stretches if it is a large block, from there on
-    /// if that seems to pay; a chain of exact sets serially to the end. A block that takes one thread about a millisecond
-    /// or more is not begun serially if blocks before it, on the same [`Runtime`], have shown what such transactions take.
-    #[default]
-    Auto,
-    /// One transaction after another.
-    Serial,
-    /// By a plan that is made of exact access sets. Blocks in which one is not exact, or scans a range, are executed serially,
-    /// and so are chains.
-    Exact,
-    /// By optimism: transactions run before it is certain what those before them leave, and again if that turns out to
-    /// matter; but for those that [weigh](Vm::weight) nothing, which run in turn. Access sets, exact or predicted, say who had better wait for whom.
-    Optimistic,
-    /// In stretches: each worker executes transactions that follow each other one after another, on what those before them probably
-    /// leave, and then all of it is put together. That costs hardly more than serial execution, however small transactions are; but those
-    /// that touch what one of their stretch has looked at and an earlier stretch has written are executed again, one after another. Of a large
-    /// block a few go first, and if these look at what they change, twice as many each time from there on until some are executed again, so
-    /// that little is lost. If too many are, the rest is executed serially, as it is from a scan of a range on.
-    Split,
-}
 
 /// A plan is for more transactions than that, and if there are no more than a pair, nothing is left to share when the first one has run.
 /// Models have smaller blocks.
@@ -85,6 +57,11 @@ const IS_MODEL: bool = cfg!(any(pleach_loom, pleach_shuttle));
 /// in a stretch that have touched what one of them has looked at and an earlier stretch has written are executed again then. A key that several
 /// have touched stands in the table of each, and as long as a round lasts, what each of its transactions has changed stands there as well. The
 /// caller is given what transactions came to when all stretches of a round are put together.
+///
+/// If somebody says which transactions depend on each other ([`Vm::affinity`], or a [tree](Block::tree)), it may be executed in
+/// [lanes](Strategy::Lanes): those that do have one worker, wherever in the block they are, and one who is done takes over groups of which nobody has
+/// begun. What each was told is written down, and compared when the tables are put together, which takes time in proportion to what was done with keys
+/// that several workers have touched. Those that were told what is not so are executed again then, one after another.
 ///
 /// Either way, transactions are committed in the order of the block, and streamed to the caller as they are.
 ///
@@ -179,9 +156,12 @@ impl ParallelExecutor {
         let predicted = match self.strategy {
             Strategy::Serial => return Way::Serial,
             Strategy::Optimistic => return Way::Optimistic,
-            Strategy::Auto | Strategy::Split if workers == 1 => return Way::Serial,
+            Strategy::Auto | Strategy::Split | Strategy::Lanes if workers == 1 => {
+                return Way::Serial;
+            }
             Strategy::Auto if block.transactions.len() <= PAIR => return Way::Serial,
             Strategy::Split => return Way::Split,
+            Strategy::Lanes => return Way::Lanes,
             Strategy::Auto if block.transactions.len() < FEW => return Way::Trial,
             Strategy::Auto => Some(block.hints.predicted),
             Strategy::Exact => None,
@@ -247,7 +227,7 @@ impl ParallelExecutor {
         // on to the end.
         let expected = match way {
             Way::Trial | Way::Serial => fold.transactions.len(),
-            Way::Planned(_) | Way::Optimistic | Way::Split => 0,
+            Way::Planned(_) | Way::Optimistic | Way::Split | Way::Lanes => 0,
         };
         let overlay = Overlay::new(state, expected);
         let next = match way {
@@ -257,9 +237,15 @@ impl ParallelExecutor {
             }
             Way::Optimistic => Next::Optimistic(fold, overlay, None),
             Way::Split => {
-                let outlook = Outlook::new(rest.vm, fold.transactions, 0, &Before::default());
-                let recorder = recorder.as_deref_mut();
-                self.in_stretches((&rest, &input, outlook), fold, recorder, overlay)?
+                let what = (&rest, &input, Self::unknown(&input, 0));
+                self.in_stretches(what, fold, recorder.as_deref_mut(), overlay)?
+            }
+            Way::Lanes => {
+                let outlook = Self::unknown(&input, 0);
+                let groups = Groups::new(&input, 0, (&outlook, self.runtime.workers().get()));
+                let groups = groups.unwrap_or_else(|| Groups::none(fold.transactions.len()));
+                let what = (&rest, &input, outlook);
+                self.in_lanes(what, &groups, fold, recorder.as_deref_mut(), overlay)?
             }
             Way::Trial => self.by_trial(&rest, &input, fold, &mut recorder, overlay)?,
         };
@@ -310,6 +296,13 @@ impl ParallelExecutor {
         })
     }
 
+    /// What is left of a block from this transaction on, if nothing is known of it.
+    #[inline(never)]
+    fn unknown<V: Vm, S>(input: &Input<'_, V, S>, first: usize) -> Box<Outlook> {
+        let before = Before::default();
+        Box::new(Outlook::new(input.vm, input.transactions, first, &before))
+    }
+
     /// Executes a block by its plan, as far as that carries.
     fn by_plan<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
         &self,
@@ -335,6 +328,7 @@ impl ParallelExecutor {
     }
 
     /// Executes a block serially until something else seems to pay.
+    #[inline(never)]
     fn by_trial<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
         &self,
         rest: &Rest<'_, V>,
@@ -345,47 +339,94 @@ impl ParallelExecutor {
     ) -> Result<Next<'a, 's, V, S>, ExecuteError> {
         let before = self.runtime.before::<V>();
         let outlook = Outlook::new(rest.vm, fold.transactions, 0, &before);
-        let mut trial = Trial::new(outlook, self.runtime.workers());
-        let is_over_at_once = trial.is_over_at_once();
+        let workers = self.runtime.workers();
+        let has_tree = lanes::has_tree(input);
+        let mut trial = Trial::new(outlook, workers, has_tree);
         let pool = self.runtime.pool();
-        let is_over = |index, keys| {
-            let is_over = trial.is_over(index, keys);
-            if !is_over && trial.becomes_promising() && !cfg!(pleach_loom) {
-                pool.rouse(pool.threads());
+        loop {
+            // If it is for several before any transaction has run, it is over already.
+            if trial.choice() == Choice::Alone {
+                let is_over = |index, keys| {
+                    let is_over = trial.is_over(index, keys);
+                    if !is_over && trial.becomes_promising() && !cfg!(pleach_loom) {
+                        pool.rouse(pool.threads());
+                    }
+                    is_over
+                };
+                rest.some(&mut fold, &mut overlay, recorder, is_over)?;
             }
-            is_over
-        };
-        if !is_over_at_once {
-            rest.some(&mut fold, &mut overlay, recorder, is_over)?;
-        }
-        let (outlook, choice) = trial.into_outlook();
-        match choice {
-            Choice::Alone => {
-                self.runtime.learn::<V>(&outlook, None);
-                Ok(Next::Serial(fold, overlay))
-            }
-            Choice::Beside => Ok(Next::Optimistic(fold, overlay, Some(Box::new(outlook)))),
-            Choice::Split => {
-                let recorder = recorder.as_deref_mut();
-                self.in_stretches((rest, input, outlook), fold, recorder, overlay)
+            let recorder = recorder.as_deref_mut();
+            match trial.choice() {
+                Choice::Alone => {
+                    let outlook = trial.into_outlook();
+                    self.runtime.learn::<V>(&outlook, None);
+                    return Ok(Next::Serial(fold, overlay));
+                }
+                Choice::Beside => {
+                    let outlook = Box::new(trial.into_outlook());
+                    return Ok(Next::Optimistic(fold, overlay, Some(outlook)));
+                }
+                Choice::Split => {
+                    let what = (rest, input, Box::new(trial.into_outlook()));
+                    return self.in_stretches(what, fold, recorder, overlay);
+                }
+                Choice::Lanes => {
+                    pool.rouse(pool.threads());
+                    let first = fold.settled();
+                    let how = (trial.outlook(), workers.get());
+                    let groups = Groups::new(input, first, how).filter(|groups| {
+                        let dearest = groups.dearest();
+                        trial.outlook().is_for_lanes(workers, dearest)
+                    });
+                    if let Some(groups) = groups {
+                        let what = (rest, input, Box::new(trial.into_outlook()));
+                        return self.in_lanes(what, &groups, fold, recorder, overlay);
+                    }
+                    trial.exclude_lanes();
+                }
             }
         }
     }
 
     /// Executes a block in stretches, as far as that carries.
+    #[inline(never)]
     fn in_stretches<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
         &self,
-        (rest, input, mut outlook): (&Rest<'_, V>, &Input<'_, V, S>, Outlook),
+        (rest, input, mut outlook): (&Rest<'_, V>, &Input<'_, V, S>, Box<Outlook>),
         fold: Fold<'a, V>,
         recorder: Option<&mut Recorder<V::Key>>,
         overlay: Overlay<'s, V::Key, V::Value, S>,
     ) -> Result<Next<'a, 's, V, S>, ExecuteError> {
-        let what = (rest, input, &mut outlook);
+        let what = (rest, input, &mut *outlook);
         let ran = split::run(&self.runtime, what, fold, recorder, overlay)?;
+        Ok(self.go_on(ran, outlook))
+    }
+
+    /// Executes a block of which each transaction that is not settled has a group in lanes, as far as that carries.
+    #[inline(never)]
+    fn in_lanes<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
+        &self,
+        (rest, input, mut outlook): (&Rest<'_, V>, &Input<'_, V, S>, Box<Outlook>),
+        groups: &Groups,
+        fold: Fold<'a, V>,
+        recorder: Option<&mut Recorder<V::Key>>,
+        overlay: Overlay<'s, V::Key, V::Value, S>,
+    ) -> Result<Next<'a, 's, V, S>, ExecuteError> {
+        let what = (rest, input, &mut *outlook);
+        let ran = lanes::run(&self.runtime, what, groups, fold, recorder, overlay)?;
+        Ok(self.go_on(ran, outlook))
+    }
+
+    /// What is to be done when a block was executed in stretches or lanes, as far as that carries.
+    fn go_on<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
+        &self,
+        ran: Ran<'a, 's, V, S>,
+        mut outlook: Box<Outlook>,
+    ) -> Next<'a, 's, V, S> {
         let (overlay, is_conflict) = match ran.left {
             Left::Nothing(changes) => {
                 self.runtime.learn::<V>(&outlook, None);
-                return Ok(Next::Over(ran.fold, changes));
+                return Next::Over(ran.fold, changes);
             }
             Left::Some {
                 overlay,
@@ -395,10 +436,10 @@ impl ParallelExecutor {
         outlook.go_on_at(ran.fold.settled());
         let is_beside = is_conflict && outlook.is_for_many(self.runtime.workers());
         if is_beside && self.strategy == Strategy::Auto {
-            Ok(Next::Optimistic(ran.fold, overlay, Some(Box::new(outlook))))
+            Next::Optimistic(ran.fold, overlay, Some(outlook))
         } else {
             self.runtime.learn::<V>(&outlook, None);
-            Ok(Next::Serial(ran.fold, overlay))
+            Next::Serial(ran.fold, overlay)
         }
     }
 }
@@ -430,6 +471,7 @@ enum Way<V: Vm> {
     Planned(Box<Plan<V>>),
     Optimistic,
     Split,
+    Lanes,
     /// Serially at first, and by several if that seems to pay.
     Trial,
 }

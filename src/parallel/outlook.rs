@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use super::costs::{self, AGAIN, Before, CLASSES, Costs};
+use super::costs::{self, AGAIN, Before, CLASSES, Costs, MENDED};
 use crate::vm::Vm;
 
 /// What it costs to run a transaction optimistically beside others, and for each of its keys, in seconds. Measured on payments
@@ -25,15 +25,26 @@ const EACH_IN_STRETCH: f64 = 0.05e-6;
 const EACH_KEY_IN_STRETCH: f64 = 0.07e-6;
 const EACH_SETTLED: f64 = 0.05e-6;
 
+/// What it costs to run a transaction in a lane, beside what it costs alone, and for each of its keys: to deal it, to compare what it was told, and to
+/// settle it. Measured on Ethereum, roughly.
+const EACH_IN_LANE: f64 = 0.25e-6;
+const EACH_KEY_IN_LANE: f64 = 0.04e-6;
+
 /// How many seconds the helpers have to win for all at least: some times what it takes to wake them.
 pub(super) const WORTH: f64 = 60e-6;
 
 /// What it takes to begin with stretches and to put them together, in seconds. Measured on Ethereum, roughly.
 const AROUND: f64 = 60e-6;
 
+/// The same for lanes. Of these more is done by one worker while others wait.
+const AROUND_LANES: f64 = 120e-6;
+
 /// How many times as long as it seems transactions take that are executed beside others, compared with stretches: what waits, and what is
 /// in vain. Measured on Ethereum, roughly.
 const OPTIMISM: f64 = 1.15;
+
+/// The same for stretches, compared with lanes.
+const STRETCHES: f64 = 1.25;
 
 /// What one worker does in so many seconds is all split at once if most of it is probably right: to look first costs more than it saves.
 pub(super) const SMALL: f64 = 16e-3;
@@ -45,6 +56,7 @@ const VERY_LARGE: f64 = 40e-3;
 
 /// Some of what is done together is in vain, or waits.
 const LOSS: f64 = 1.05;
+const LOSS_IN_LANES: f64 = 1.1;
 
 /// Transactions of one class.
 #[derive(Clone, Copy, Default)]
@@ -65,6 +77,8 @@ pub(super) struct Outlook {
     before: Before,
     /// What part of the transactions behind the first stretch was executed again, if that is known.
     again: Option<f64>,
+    /// What part of what all take was spent on executing those of lanes again, if there are any by a tree.
+    mended: Option<f64>,
     /// The class of each transaction, so that the VM is not asked again.
     of: Vec<u8>,
     /// The number of the first of them.
@@ -141,6 +155,7 @@ impl Outlook {
             costs: Costs::default(),
             before: Before::default(),
             again: None,
+            mended: None,
             of,
             first,
         }
@@ -226,9 +241,14 @@ impl Outlook {
         self.again = Some(part.min(1.0));
     }
 
-    /// The same, if stretches of this block were executed.
-    pub(super) fn again(&self) -> Option<f64> {
-        self.again
+    /// Such a part of what all take was spent on executing transactions of lanes again, or all was in vain.
+    pub(super) fn show_mended(&mut self, part: f64) {
+        self.mended = Some(part.min(1.0));
+    }
+
+    /// What the block has shown of stretches, and of lanes, if it was executed in these.
+    pub(super) fn again(&self) -> (Option<f64>, Option<f64>) {
+        (self.again, self.mended)
     }
 
     /// Whether blocks before this one have shown that not more than one in so `many` transactions behind the first stretch is executed
@@ -281,11 +301,8 @@ impl Outlook {
         usual.map(|(left, one)| left as f64 * one).sum()
     }
 
-    /// Whether so many workers probably execute what is left in stretches in the shortest time.
-    pub(super) fn is_for_stretches(&self, workers: NonZeroUsize) -> bool {
-        let Some(beside) = self.coming(workers.get()) else {
-            return false;
-        };
+    /// How many seconds so many workers would probably take for what is left in stretches, if they take that beside others.
+    fn in_stretches(&self, workers: NonZeroUsize, beside: Estimate) -> f64 {
         let known = self.known();
         let (mut all, mut left) = (0.0, 0.0);
         for (number, class) in self.classes.iter().enumerate() {
@@ -294,24 +311,64 @@ impl Outlook {
             all += count * (one + EACH_IN_STRETCH + EACH_KEY_IN_STRETCH * keys);
             left += count;
         }
-        let workers_are = workers.get() as f64;
-        let is_small = beside.alone < SMALL;
+        let workers = workers.get() as f64;
         let again = self.before.again.unwrap_or(AGAIN);
         // Where some of very many go first, they show how much it is, so only what is out of the ordinary counts.
-        let again = if is_small {
+        let again = if beside.alone < SMALL {
             again
         } else {
             (again - AGAIN).max(0.0)
         };
-        let again = beside.alone * again * (1.0 - 1.0 / workers_are);
-        let stretches = all / workers_are * LOSS + left * EACH_SETTLED + again + AROUND;
+        let again = beside.alone * again * (1.0 - 1.0 / workers);
+        all / workers * LOSS + left * EACH_SETTLED + again + AROUND
+    }
+
+    /// Whether so many workers probably execute what is left in stretches in the shortest time, but for lanes.
+    pub(super) fn is_for_stretches(&self, workers: NonZeroUsize) -> bool {
+        let Some(beside) = self.coming(workers.get()) else {
+            return false;
+        };
+        let stretches = self.in_stretches(workers, beside);
         if self.is_for_many(workers) {
-            let is_cheap = is_small && beside.alone < DEAR * left;
+            let is_cheap = beside.alone < SMALL && beside.alone < DEAR * self.left() as f64;
             (is_cheap && stretches < beside.together * OPTIMISM)
                 || (beside.alone > VERY_LARGE && stretches < beside.together)
         } else {
             beside.alone - stretches > WORTH
         }
+    }
+
+    /// How many seconds so many workers would probably take for what is left in lanes by a tree, if the dearest group takes such a part of all.
+    /// `None` if nothing is known.
+    pub(super) fn in_lanes(&self, workers: usize, dearest: f64) -> Option<f64> {
+        let alone = self.alone()?;
+        let known = self.known();
+        let left = self.classes.iter().enumerate();
+        let each: f64 = left
+            .map(|(number, class)| {
+                let (_, keys) = guess(&known, number).unwrap_or_default();
+                class.left as f64 * (EACH_IN_LANE + EACH_KEY_IN_LANE * keys)
+            })
+            .sum();
+        let mended = self.before.mended.unwrap_or(MENDED);
+        let shared = (alone / workers as f64 * LOSS_IN_LANES).max(alone * dearest);
+        Some(shared + each + alone * mended + AROUND_LANES)
+    }
+
+    /// Whether so many workers are probably the fastest in lanes, as above.
+    pub(super) fn is_for_lanes(&self, workers: NonZeroUsize, dearest: f64) -> bool {
+        let lanes = self.in_lanes(workers.get(), dearest);
+        let Some((lanes, beside)) = lanes.zip(self.coming(workers.get())) else {
+            return false;
+        };
+        let otherwise = if self.is_for_stretches(workers) {
+            self.in_stretches(workers, beside) * STRETCHES
+        } else if self.is_for_many(workers) {
+            (beside.together + beside.end) * OPTIMISM
+        } else {
+            beside.alone - WORTH
+        };
+        lanes < otherwise
     }
 
     /// How many classes, the lightest ones, are better executed in turn by one of so many workers: when all before is committed. To execute

@@ -51,6 +51,8 @@ pub(super) struct Trial {
     has_guessed: bool,
     is_promising: bool,
     choice: Choice,
+    /// Whether it could be executed in lanes.
+    lanes: bool,
 }
 
 /// How what is left is probably executed fastest.
@@ -62,12 +64,16 @@ pub(super) enum Choice {
     Beside,
     /// By several, in stretches.
     Split,
+    /// By several, in lanes, unless too many transactions depend on each other.
+    Lanes,
 }
 
 impl Choice {
     /// By what is known.
-    fn of(outlook: &Outlook, workers: NonZeroUsize) -> Self {
-        if outlook.is_for_stretches(workers) {
+    fn of(outlook: &Outlook, workers: NonZeroUsize, lanes: bool) -> Self {
+        if lanes && outlook.is_for_lanes(workers, 0.0) {
+            Choice::Lanes
+        } else if outlook.is_for_stretches(workers) {
             Choice::Split
         } else if outlook.is_for_many(workers) {
             Choice::Beside
@@ -79,11 +85,11 @@ impl Choice {
 
 impl Trial {
     /// Watches a block that so many workers could execute, none of which has run. If several are needed by what blocks
-    /// [before](Outlook::new) it have shown, it is over already.
-    pub(super) fn new(mut outlook: Outlook, workers: NonZeroUsize) -> Self {
+    /// [before](Outlook::new) it have shown, it is over already. It could be executed in `lanes` if a tree came with it.
+    pub(super) fn new(mut outlook: Outlook, workers: NonZeroUsize, lanes: bool) -> Self {
         let is_known = outlook.unknown() * MOST < outlook.left();
         let choice = if is_known && outlook.usual(HANDFUL) > LARGE {
-            Choice::of(&outlook, workers)
+            Choice::of(&outlook, workers, lanes)
         } else {
             Choice::Alone
         };
@@ -104,12 +110,8 @@ impl Trial {
             workers,
             has_guessed: false,
             is_promising: false,
+            lanes,
         }
-    }
-
-    /// Whether several workers are needed before any transaction has run, by what blocks before this one took.
-    pub(super) fn is_over_at_once(&self) -> bool {
-        self.choice != Choice::Alone
     }
 
     /// Counts the next transaction that was executed, and says whether what is left is probably executed faster by several workers. All
@@ -140,9 +142,27 @@ impl Trial {
         std::mem::take(&mut self.is_promising)
     }
 
+    /// What was found out so far.
+    pub(super) fn outlook(&self) -> &Outlook {
+        &self.outlook
+    }
+
+    pub(super) fn choice(&self) -> Choice {
+        self.choice
+    }
+
+    /// The block is not for lanes.
+    pub(super) fn exclude_lanes(&mut self) {
+        self.lanes = false;
+        self.choice = Choice::of(&self.outlook, self.workers, false);
+        if self.choice == Choice::Alone {
+            self.outlook.forget_costs();
+        }
+    }
+
     /// What was found out.
-    pub(super) fn into_outlook(self) -> (Outlook, Choice) {
-        (self.outlook, self.choice)
+    pub(super) fn into_outlook(self) -> Outlook {
+        self.outlook
     }
 
     fn look(&mut self, now: Duration, keys: usize) -> bool {
@@ -164,7 +184,7 @@ impl Trial {
             return false;
         }
         self.until = now + WATCH;
-        self.choice = Choice::of(&self.outlook, self.workers);
+        self.choice = Choice::of(&self.outlook, self.workers, self.lanes);
         self.choice != Choice::Alone
     }
 }
@@ -182,10 +202,14 @@ mod tests {
         let experience = Experience::default();
         let mut costs = Costs::default();
         (0..3).for_each(|_| costs.ran(0, 1, each, 4));
-        experience.learn("vm", (&costs, &costs), None);
+        experience.learn("vm", (&costs, &costs), (None, None));
         let programs = vec![Program::new([Step::Get(1)]); transactions];
         let outlook = Outlook::new(&ProgramVm, &programs, 0, &experience.of("vm"));
-        Trial::new(outlook, NonZeroUsize::new(2).expect("two is not zero"))
+        Trial::new(
+            outlook,
+            NonZeroUsize::new(2).expect("two is not zero"),
+            false,
+        )
     }
 
     #[test]
@@ -199,7 +223,6 @@ mod tests {
         ] {
             let trial = begun(transactions, each);
             assert_eq!(trial.choice, choice, "{transactions} {each}");
-            assert_eq!(trial.is_over_at_once(), choice != Choice::Alone);
             let is_known = trial.outlook.alone().is_some();
             assert_eq!(is_known, choice != Choice::Alone);
         }

@@ -184,6 +184,14 @@ impl Vm for ProgramVm {
         }
     }
 
+    fn affinity(&self, program: &Program, name: &mut dyn FnMut(u8)) {
+        for step in &program.steps {
+            if let Step::Get(key) | Step::PutRegister(key) = *step {
+                name(key);
+            }
+        }
+    }
+
     fn weight(&self, program: &Program) -> u32 {
         u32::from(!program.steps.contains(&Step::Light))
     }

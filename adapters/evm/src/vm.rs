@@ -3,7 +3,7 @@
 use alloy_consensus::Header;
 use alloy_eips::eip4895::Withdrawal;
 use alloy_evm::EvmEnv;
-use alloy_primitives::U256;
+use alloy_primitives::{Address, TxKind, U256};
 use pleach::{Delta, StateView, Stop, Vm};
 use revm::{context::result::EVMError, primitives::hardfork::SpecId};
 
@@ -95,6 +95,26 @@ impl Vm for BlockVm {
             && self.environment.mode == Mode::Lazy
         {
             add(Key::nonce(signed.env.caller), Delta::Plus(Wei(U256::ONE)));
+        }
+    }
+
+    /// The sender; the account that is called; and the accounts that it is told of.
+    fn affinity(&self, transaction: &Transaction, name: &mut dyn FnMut(Key)) {
+        /// So many words of what a contract is told are looked at.
+        const WORDS: usize = 8;
+        if let Kind::Signed(signed) = &transaction.0 {
+            name(Key::nonce(signed.env.caller));
+            if let TxKind::Call(called) = signed.env.kind {
+                name(Key::nonce(called));
+            }
+            let words = signed.env.data.get(4..).unwrap_or_default();
+            for word in words.chunks_exact(32).take(WORDS) {
+                // Numbers have many zeros, or more bytes.
+                let (before, address) = word.split_at(12);
+                if before.iter().all(|byte| *byte == 0) && address[..4] != [0; 4] {
+                    name(Key::nonce(Address::from_slice(address)));
+                }
+            }
         }
     }
 

@@ -98,7 +98,12 @@ fn every_number_of_workers_comes_to_the_same() {
         let view = prepared.view(&file.state);
         let serial = Expected::serially(&prepared, &view);
         for workers in [1, 2, 3, 4, 8, 16] {
-            for strategy in [Strategy::Optimistic, Strategy::Auto, Strategy::Split] {
+            for strategy in [
+                Strategy::Optimistic,
+                Strategy::Auto,
+                Strategy::Split,
+                Strategy::Lanes,
+            ] {
                 let executor = ParallelExecutor::new(&runtime(workers)).strategy(strategy);
                 let found = executor
                     .execute(prepared.to_pleach(&view))

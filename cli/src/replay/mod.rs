@@ -153,6 +153,8 @@ enum Strategy {
     Optimistic,
     /// In stretches: each thread executes transactions that follow each other, and what they leave is put together.
     Split,
+    /// In lanes: each thread executes transactions that probably depend on each other, and what they leave is put together.
+    Lanes,
 }
 
 impl Strategy {
@@ -162,6 +164,7 @@ impl Strategy {
             Strategy::Serial => "serial",
             Strategy::Optimistic => "optimistic",
             Strategy::Split => "split",
+            Strategy::Lanes => "lanes",
         }
     }
 
@@ -171,6 +174,7 @@ impl Strategy {
             Strategy::Serial => pleach::Strategy::Serial,
             Strategy::Optimistic => pleach::Strategy::Optimistic,
             Strategy::Split => pleach::Strategy::Split,
+            Strategy::Lanes => pleach::Strategy::Lanes,
         }
     }
 }

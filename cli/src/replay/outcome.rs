@@ -71,13 +71,16 @@ impl Executed {
             attempts,
             serial,
             split,
+            lanes,
             ..
         } = self.statistics;
-        let others = (executed + skipped).saturating_sub(serial + split);
+        let others = (executed + skipped).saturating_sub(serial + split + lanes);
         if serial == attempts {
             "serial"
-        } else if split > 0 && split >= others {
+        } else if split > 0 && split >= others.max(lanes) {
             "split"
+        } else if lanes > 0 && lanes >= others {
+            "lanes"
         } else {
             "optimistic"
         }

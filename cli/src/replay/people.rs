@@ -134,7 +134,7 @@ impl ForPeople<'_> {
             self.explain("speed-up", "how many times faster that is")?;
             self.explain(
                 "ran",
-                "what it came to: serial where more than one thread would not have paid, split for stretches",
+                "what it came to: serial where more than one thread would not have paid, split for stretches, lanes for lanes",
             )?;
             self.explain(
                 "attempts",
@@ -224,6 +224,7 @@ fn introduction(arguments: &Arguments) -> String {
         Strategy::Auto => format!("on {threads} where that pays, {beside}"),
         Strategy::Optimistic => format!("optimistically on {threads}, {beside}"),
         Strategy::Split => format!("in stretches on {threads}, {beside}"),
+        Strategy::Lanes => format!("in lanes on {threads}, {beside}"),
     };
     format!("Replaying {what}: {how}{runs}, each block checked against its own header.")
 }

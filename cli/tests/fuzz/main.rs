@@ -65,7 +65,7 @@ fn nothing_is_found_and_said_as_json() {
     assert_eq!(line["cases"], 12);
     assert_eq!(line["seed"], 5);
     // One of each strategy.
-    assert_eq!(line["schedules"], 48);
+    assert_eq!(line["schedules"], 60);
     assert!(line["divergence"].is_null());
 }
 

@@ -29,11 +29,12 @@ mod explore {
         }
 
         fn strategy(self) -> Strategy {
-            match self.schedule % 5 {
+            match self.schedule % 6 {
                 0 => Strategy::Exact,
                 1 | 2 => Strategy::Auto,
                 3 => Strategy::Optimistic,
-                _ => Strategy::Split,
+                4 => Strategy::Split,
+                _ => Strategy::Lanes,
             }
         }
 

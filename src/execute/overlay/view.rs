@@ -34,6 +34,11 @@ where
         self.overlay.slots.at(index).has_put()
     }
 
+    /// Whether the transaction has made anything of the key of a slot.
+    pub(crate) fn has_changed(&self, index: usize) -> bool {
+        self.overlay.slots.at(index).pending > 0
+    }
+
     /// Whether the block, or the transaction, has changed the key of a slot.
     pub(crate) fn is_written(&self, index: usize) -> bool {
         self.overlay.slots.at(index).is_written()

@@ -149,3 +149,17 @@ fn hints_are_for_dear_ones() {
     (0..3).for_each(|_| dear.ran(0, 1, 40e-6, 4));
     assert!(dear.affords(80));
 }
+
+#[test]
+fn lanes_are_for_blocks_in_which_no_group_is_most_of_it() {
+    let two = NonZeroUsize::new(2).expect("two is not zero");
+    let mut outlook = outlook(&[0, 0, 0, 0, 100]);
+    assert_eq!(outlook.in_lanes(2, 0.0), None);
+    assert!(!outlook.is_for_lanes(two, 0.0), "nothing is known");
+    (0..3).for_each(|_| outlook.ran(4, 1, 30e-6, 12));
+    let dearest = [0.0, 0.3, 0.8, 1.0].map(|dearest| outlook.is_for_lanes(two, dearest));
+    assert_eq!(dearest, [true, true, false, false]);
+    // If most was executed again, or all was in vain, they are not.
+    outlook.before.mended = Some(1.0);
+    assert!(!outlook.is_for_lanes(two, 0.0));
+}

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// See the module.
-pub(super) struct Base<'m, 's, V: Vm, S> {
+pub(in crate::parallel) struct Base<'m, 's, V: Vm, S> {
     main: &'m Overlay<'s, V::Key, V::Value, S>,
     /// What those before it will add.
     foreseen: HashTable<Foreseen<V>>,
@@ -39,7 +39,7 @@ impl<V: Vm> Clone for Foreseen<V> {
 
 impl<'m, 's, V: Vm, S: State<V::Key, V::Value>> Base<'m, 's, V, S> {
     /// What `main` has.
-    pub(super) fn new(main: &'m Overlay<'s, V::Key, V::Value, S>) -> Self {
+    pub(in crate::parallel) fn new(main: &'m Overlay<'s, V::Key, V::Value, S>) -> Self {
         Self {
             main,
             foreseen: HashTable::new(),
@@ -47,7 +47,7 @@ impl<'m, 's, V: Vm, S: State<V::Key, V::Value>> Base<'m, 's, V, S> {
     }
 
     /// The same, and what the transactions `before`, which begin with this one, say that they will add.
-    pub(super) fn after(&self, input: &Input<'_, V, S>, before: Range<usize>) -> Self {
+    pub(in crate::parallel) fn after(&self, input: &Input<'_, V, S>, before: Range<usize>) -> Self {
         let main = self.main;
         let mut foreseen = self.foreseen.clone();
         for transaction in &input.transactions[before] {
@@ -69,13 +69,16 @@ impl<'m, 's, V: Vm, S: State<V::Key, V::Value>> Base<'m, 's, V, S> {
     }
 
     /// A table for a stretch of so many transactions.
-    pub(super) fn table(&self, transactions: usize) -> Overlay<'_, V::Key, V::Value, Self> {
+    pub(in crate::parallel) fn table(
+        &self,
+        transactions: usize,
+    ) -> Overlay<'_, V::Key, V::Value, Self> {
         self.main.beside(self, transactions)
     }
 
     /// What somebody before this stretch will probably add to a key that has this hash.
     #[inline]
-    pub(super) fn foreseen<'k>(
+    pub(in crate::parallel) fn foreseen<'k>(
         &self,
         hash: u32,
         key: impl Fn() -> &'k V::Key,
@@ -88,7 +91,11 @@ impl<'m, 's, V: Vm, S: State<V::Key, V::Value>> Base<'m, 's, V, S> {
     }
 
     /// What this round began with.
-    pub(super) fn before(&self, hash: u32, key: &V::Key) -> Result<Option<V::Value>, S::Error> {
+    pub(in crate::parallel) fn before(
+        &self,
+        hash: u32,
+        key: &V::Key,
+    ) -> Result<Option<V::Value>, S::Error> {
         if let Some(slot) = self.main.find_hashed(hash, || key) {
             let (_, kept, _) = self.main.kept(slot);
             if kept.is_known() {

@@ -183,7 +183,7 @@ fn part<V: Vm, S: State<V::Key, V::Value>>(
 }
 
 /// In which of so many parts a key is. That says nothing of where tables have it, which go by other bits.
-fn part_of(hash: u32, parts: usize) -> usize {
+pub(in crate::parallel) fn part_of(hash: u32, parts: usize) -> usize {
     (hash.wrapping_mul(0x9e37_79b1) >> 16) as usize % parts
 }
 

@@ -25,13 +25,13 @@
 //! then, until some are executed again, which says how many of the others will be. If they look at nothing that they change, nobody writes
 //! down any more what the others touch, and a stretch that was told what is not so is in vain, with all behind it.
 
-mod base;
+pub(super) mod base;
 mod log;
-mod merge;
-mod note;
+pub(super) mod merge;
+pub(super) mod note;
 mod repair;
 mod round;
-mod settle;
+pub(super) mod settle;
 mod shares;
 mod stretch;
 
@@ -77,16 +77,33 @@ pub(super) enum Left<'s, V: Vm, S> {
     /// The transactions that are not settled, on this.
     Some {
         overlay: Overlay<'s, V::Key, V::Value, S>,
-        /// Whether that is so because a stretch was told what was not so, or scans a range, and not because of something that only the
-        /// order of the block can settle.
+        /// Whether that is so because a stretch was told what was not so, or scans a range, or too many of lanes were told what was not so, and not
+        /// because of something that only the order of the block can settle.
         is_conflict: bool,
     },
+}
+
+impl<'a, 's, V: Vm, S> Ran<'a, 's, V, S> {
+    /// What is left is to be done otherwise, see [`Left::Some`].
+    pub(super) fn left(
+        fold: Fold<'a, V>,
+        overlay: Overlay<'s, V::Key, V::Value, S>,
+        is_conflict: bool,
+    ) -> Self {
+        Self {
+            fold,
+            left: Left::Some {
+                overlay,
+                is_conflict,
+            },
+        }
+    }
 }
 
 type Amount<V> = <<V as Vm>::Value as Value>::Amount;
 
 /// Changes in no particular order.
-type Changed<V> = Vec<(<V as Vm>::Key, Option<<V as Vm>::Value>)>;
+pub(super) type Changed<V> = Vec<(<V as Vm>::Key, Option<<V as Vm>::Value>)>;
 
 /// Executes the transactions that are not settled, as far as splitting them carries. `main` has what those before have left.
 pub(super) fn run<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
@@ -174,11 +191,5 @@ pub(super) fn run<'a, 's, V: Vm, S: State<V::Key, V::Value>>(
         is_risky = again > 0 || risks * RISKY > round;
         size = Some(if again > 0 { left } else { 2 * next });
     };
-    Ok(Ran {
-        fold,
-        left: Left::Some {
-            overlay: main,
-            is_conflict,
-        },
-    })
+    Ok(Ran::left(fold, main, is_conflict))
 }

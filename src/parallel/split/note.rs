@@ -11,7 +11,7 @@ use crate::{
 
 /// See the module.
 #[derive(Clone, Copy)]
-pub(super) struct Note<A> {
+pub(in crate::parallel) struct Note<A> {
     /// How much less, and how much more, the number may be at the beginning, if anything was asked of it.
     down: A,
     up: A,
@@ -21,12 +21,12 @@ pub(super) struct Note<A> {
     /// Whether it must be this value.
     has_looked: bool,
     /// Whether a transaction that is kept has put or deleted it: then it is what it is, whatever was there at the beginning.
-    pub(super) put: bool,
+    pub(in crate::parallel) put: bool,
 }
 
 impl<A: Amount> Note<A> {
     /// Nothing was asked.
-    pub(super) const NONE: Self = Self {
+    pub(in crate::parallel) const NONE: Self = Self {
         down: A::MAX,
         up: A::MAX,
         has_asked: false,
@@ -36,12 +36,12 @@ impl<A: Amount> Note<A> {
     };
 
     /// It was shown, or something was asked that says nothing of other values.
-    pub(super) fn look(&mut self) {
+    pub(in crate::parallel) fn look(&mut self) {
         self.has_looked = true;
     }
 
     /// This was asked of `value`, which is what was there at the beginning, unless the stretch has `added` to it.
-    pub(super) fn ask<V: Value<Amount = A>>(
+    pub(in crate::parallel) fn ask<V: Value<Amount = A>>(
         &mut self,
         value: Option<&V>,
         question: Question<A>,
@@ -75,17 +75,21 @@ impl<A: Amount> Note<A> {
     }
 
     /// Whether nothing was asked that another value could answer otherwise.
-    pub(super) fn is_free(&self) -> bool {
+    pub(in crate::parallel) fn is_free(&self) -> bool {
         !self.has_asked && !self.has_looked && self.is_there.is_none()
     }
 
     /// Whether it must be the very value that it was.
-    pub(super) fn has_looked(&self) -> bool {
+    pub(in crate::parallel) fn has_looked(&self) -> bool {
         self.has_looked
     }
 
     /// Whether all would have been the same if there had been `now` at the beginning, instead of `then`.
-    pub(super) fn holds<V: Value<Amount = A>>(&self, then: Option<&V>, now: Option<&V>) -> bool {
+    pub(in crate::parallel) fn holds<V: Value<Amount = A>>(
+        &self,
+        then: Option<&V>,
+        now: Option<&V>,
+    ) -> bool {
         if then == now {
             return true;
         }
@@ -106,7 +110,7 @@ impl<A: Amount> Note<A> {
 
     /// What the stretch leaves if there is `now` at the beginning, and it has made `made` of `then`, by adds only unless it has put it. `None`
     /// if nobody can say.
-    pub(super) fn leaves<V: Value<Amount = A>>(
+    pub(in crate::parallel) fn leaves<V: Value<Amount = A>>(
         &self,
         then: Option<&V>,
         now: Option<&V>,
@@ -120,7 +124,7 @@ impl<A: Amount> Note<A> {
 }
 
 /// What there is in the end if there is `now` at the beginning, and adds have `made` that of `then`. `None` if nobody can say.
-pub(super) fn moved<V: Value>(
+pub(in crate::parallel) fn moved<V: Value>(
     then: Option<&V>,
     now: Option<&V>,
     made: &Known<V>,

@@ -12,17 +12,19 @@ use std::{
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use pleach_dtt::AccessSet;
 
 use super::{
     merge::{Main, Merged, On},
     note::moved,
-    stretch::{Results, declare},
+    stretch::Results,
 };
 use crate::{
-    execute::{Asked, Attempt, Known},
+    execute::{Attempt, Known},
     mutant::mutant,
-    parallel::attempt::{Attempted, Input, Tools, Touched},
+    parallel::{
+        again::{Again, again},
+        attempt::{Input, Tools, Touched},
+    },
     state::State,
     times::Spent,
     trace::span,
@@ -184,31 +186,14 @@ impl<V: Vm, S: State<V::Key, V::Value>> Repair<'_, '_, '_, '_, V, S> {
         let Self { input, main, .. } = *self;
         self.again += 1;
         let number = under.number;
-        let transaction = &input.transactions[self.stretches[number].first + at];
-        let mut declared = AccessSet::new();
-        let exact = declare(input, transaction, &mut declared)?;
+        let index = self.stretches[number].first + at;
+        let mut spent = self.spent;
         let actual = Actual {
             repair: self,
             under,
         };
-        let mut table = main.beside(&actual, 1);
-        let mut view = Asked(table.view(exact.then_some(&mut declared)));
-        let before = input.is_timed.then(Instant::now);
-        let (returned, touched) = tools.execute(input.vm, transaction, &mut view);
-        let executing = before.map(|before| before.elapsed()).unwrap_or_default();
-        let attempted = Attempted::<V>::new(table.take_trouble(), returned, input.on_undeclared);
-        let Attempted::Done(attempt) = attempted else {
-            return None;
-        };
-        if attempt.is_ok() {
-            table.commit();
-        } else {
-            table.discard();
-        }
-        let state_reads = table.take_state_reads();
-        let left: Vec<_> = table.into_kept().collect();
-        self.spent.executing += executing;
-        self.spent.state_reads += state_reads;
+        let Again { came, left } = again(input, main, (&actual, index), tools, &mut spent)?;
+        self.spent = spent;
 
         let mut made = Map::default();
         for (key, value, changed) in left {
@@ -240,7 +225,7 @@ impl<V: Vm, S: State<V::Key, V::Value>> Repair<'_, '_, '_, '_, V, S> {
                 }
             }
         }
-        Some((attempt, touched))
+        Some(came)
     }
 
     /// What becomes of the slots that a transaction has changed, or had changed before. What it has `made` of them now is known.

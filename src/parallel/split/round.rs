@@ -122,9 +122,10 @@ impl<V: Vm, S: State<V::Key, V::Value>> Round<'_, '_, V, S> {
             let Some(number) = part.checked_sub(1) else {
                 if let Some((fold, recorder, results)) = lock(&settling).take() {
                     span!("settle");
-                    let all = settle::settle(fold, recorder, results.into_iter(), || {
-                        input.is_cancelled()
-                    });
+                    let before = fold.settled();
+                    let results = results.into_iter().flatten();
+                    let all = settle::settle(fold, recorder, results, || input.is_cancelled());
+                    fold.statistics.split += fold.settled() - before;
                     // ORDERING: Relaxed. It is looked at when the pool has handed over what was done.
                     is_settled.store(usize::from(all), Ordering::Relaxed);
                 }

@@ -3,24 +3,24 @@
 use std::{
     iter,
     ops::{Bound, ControlFlow},
-    panic::{AssertUnwindSafe, catch_unwind},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use pleach_dtt::{AccessSet, Trust};
+use pleach_dtt::AccessSet;
 
 use super::{Amount, base::Base, log::Log, note::Note, shares::Shares};
 use crate::{
     error::AccessKind,
     execute::{Asked, Attempt, Before, Lookup, Overlay, Trouble, View, add_known},
     parallel::{
-        attempt::{Attempted, Input, Tools, Touched},
+        attempt::{Attempted, Input, Tools, Touched, declare},
         costs::Costs,
         outlook::Outlook,
+        watch::Watch,
     },
     protocol::versions::Question,
     state::State,
-    sync::{AtomicUsize, Moment, Ordering},
+    sync::{AtomicUsize, Ordering},
     times::Spent,
     value::{Bounds, Delta, Value},
     vm::{Interrupt, Vm},
@@ -143,7 +143,7 @@ pub(super) fn execute<'b, 'm, 's, V: Vm, S: State<V::Key, V::Value>>(
         }
         results.push((attempt, touched));
         if let Some(watch) = &mut watch {
-            watch.count(index, table.keys());
+            watch.count(index, Some(index + 1), table.keys());
         }
     }
     spent.state_reads = table.take_state_reads();
@@ -164,77 +164,11 @@ pub(super) fn execute<'b, 'm, 's, V: Vm, S: State<V::Key, V::Value>>(
 const KEYS: usize = 6;
 const MANY: usize = 1 << 14;
 
-/// Measures what transactions take, of which those of one class that follow each other are measured together, but not more than so many.
-struct Watch<'r> {
-    outlook: &'r Outlook,
-    costs: Costs,
-    begun: Moment,
-    /// When it was measured last, and how many keys had been touched by then.
-    last: Duration,
-    keys: usize,
-    /// How many have run since.
-    since: usize,
-}
-
-const TOGETHER: usize = 16;
-
-impl<'r> Watch<'r> {
-    fn new(outlook: &'r Outlook) -> Self {
-        Self {
-            outlook,
-            costs: Costs::default(),
-            begun: Moment::now(),
-            last: Duration::ZERO,
-            keys: 0,
-            since: 0,
-        }
-    }
-
-    /// One more has run; all so far have touched so many keys.
-    fn count(&mut self, index: usize, keys: usize) {
-        self.since += 1;
-        let class = self.outlook.class(index);
-        if self.since < TOGETHER && self.outlook.class(index + 1) == class {
-            return;
-        }
-        let now = self.begun.elapsed();
-        if let Some(class) = class {
-            let took = now.saturating_sub(self.last);
-            let new = keys - self.keys;
-            self.costs.ran(class, self.since, took.as_secs_f64(), new);
-        }
-        *self = Self {
-            last: now,
-            keys,
-            since: 0,
-            ..*self
-        };
-    }
-}
-
 fn note<A: crate::value::Amount>(notes: &mut Vec<Note<A>>, slot: usize) -> &mut Note<A> {
     if notes.len() <= slot {
         notes.resize(slot + 1, Note::NONE);
     }
     &mut notes[slot]
-}
-
-/// Asks what a transaction may touch: whether that is exact. `None` if the VM panics, which it does in the serial executor too, which knows
-/// what to say.
-pub(super) fn declare<V: Vm, S>(
-    input: &Input<'_, V, S>,
-    transaction: &V::Transaction,
-    declared: &mut AccessSet<V::Key>,
-) -> Option<bool> {
-    let exact = catch_unwind(AssertUnwindSafe(|| {
-        declared.clear();
-        let exact = input.vm.accesses(transaction, declared) == Trust::Exact;
-        if exact {
-            declared.sort();
-        }
-        exact
-    }));
-    exact.ok()
 }
 
 /// Notes that a transaction has changed the key of a slot, which was so before.

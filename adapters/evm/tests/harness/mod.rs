@@ -132,6 +132,7 @@ fn execute(
             (Strategy::Optimistic, Some(1)),
             (Strategy::Optimistic, Some(u32::MAX)),
             (Strategy::Split, None),
+            (Strategy::Lanes, None),
         ] {
             let executor = ParallelExecutor::new(&runtime(workers)).strategy(strategy);
             let found = match in_turn {

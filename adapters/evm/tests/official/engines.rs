@@ -28,7 +28,7 @@ struct Way {
     hints: Hints,
 }
 
-const WAYS: [Way; 7] = [
+const WAYS: [Way; 8] = [
     way(Strategy::Serial, 2, Hints::None),
     way(Strategy::Auto, 2, Hints::None),
     way(Strategy::Optimistic, 2, Hints::None),
@@ -36,6 +36,7 @@ const WAYS: [Way; 7] = [
     way(Strategy::Optimistic, 2, Hints::Right),
     way(Strategy::Optimistic, 3, Hints::Wrong),
     way(Strategy::Split, 3, Hints::None),
+    way(Strategy::Lanes, 2, Hints::None),
 ];
 
 const fn way(strategy: Strategy, workers: usize, hints: Hints) -> Way {

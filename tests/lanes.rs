@@ -1,0 +1,143 @@
+//! Blocks in lanes: what is put together, and who is executed again.
+
+use pleach::{
+    Block, Executor, MemoryState, Outcome, SerialExecutor, Statistics, Strategy,
+    testkit::{Program, ProgramVm, Step},
+};
+use pleach_dtt::{AccessSet, OpenTree, Trust};
+
+/// How many blocks of each kind.
+const CASES: u32 = 200;
+
+#[test]
+fn lanes_are_mended_to_what_the_serial_executor_does() {
+    crate::split::compare(Strategy::Lanes, 1..=64, CASES);
+    crate::split::compare(Strategy::Lanes, 65..=160, CASES / 4);
+}
+
+/// Executes transactions of these steps on two workers, compares with the serial executor, and says how that went.
+fn lanes(programs: &[Program]) -> Statistics {
+    let state = MemoryState::new();
+    let block = || Block::new(&ProgramVm, &state, programs);
+    let serial = SerialExecutor::new().execute(block());
+    let serial = serial.expect("nothing is wrong");
+    let found = crate::executor(2, Strategy::Lanes).execute(block());
+    let found: Outcome<ProgramVm> = found.expect("nothing is wrong");
+    assert_eq!(found.changes, serial.changes);
+    let outcomes = |outcome: &Outcome<_>| format!("{:?}", outcome.transactions);
+    assert_eq!(outcomes(&found), outcomes(&serial));
+    found.statistics
+}
+
+#[test]
+fn who_names_the_same_key_is_executed_once() {
+    // Each of twenty counters is looked at and changed by ten, from all over the block.
+    let programs: Vec<_> = (0..200_u64)
+        .map(|number| {
+            let key = (number % 20) as u8;
+            Program::new([Step::Get(key), Step::PutRegister(key), Step::Add(100, 1)])
+        })
+        .collect();
+    let statistics = lanes(&programs);
+    assert_eq!((statistics.attempts, statistics.lanes), (200, 200));
+    assert_eq!(statistics.keys, 21);
+}
+
+#[test]
+fn only_who_looked_is_executed_again() {
+    // Nobody names what is put here, so that anybody executes it.
+    let programs: Vec<_> = (0..200_u64)
+        .map(|number| match number {
+            3 => Program::new([Step::Put(1, 5)]),
+            150 => Program::new([Step::Get(1), Step::PutRegister(2), Step::Add(100, 7)]),
+            // Who is with it looks at what it writes.
+            151 => Program::new([Step::Get(2), Step::PutRegister(3), Step::Add(100, 2)]),
+            _ => Program::new([
+                Step::Put(200 + (number % 50) as u8, number),
+                Step::Add(100, 1),
+            ]),
+        })
+        .collect();
+    let statistics = lanes(&programs);
+    assert_eq!(statistics.lanes, 200);
+    assert!(statistics.deceived <= 2, "{statistics:?}");
+}
+
+/// What it leaves the second time is less than it was, or more, of a key that it had not touched, or nothing at all.
+#[test]
+fn who_leaves_something_else_is_believed_the_second_time() {
+    for value in 0..4 {
+        let programs: Vec<_> = (0..60_u64)
+            .map(|number| {
+                Program::new(match number {
+                    3 => vec![Step::Put(1, value), Step::Add(4, 3), Step::Put(6, 4)],
+                    45 => vec![
+                        Step::Contains(1),
+                        Step::AtLeast(1, 2),
+                        Step::SkipIfOdd(2),
+                        Step::Add(4, 3),
+                        Step::Put(5, 1),
+                        Step::Add(10, 1),
+                    ],
+                    46 => vec![Step::Subtract(4, 3), Step::Add(5, 1)],
+                    47 => vec![
+                        Step::AtLeast(1, 3),
+                        Step::FailIfMultiple(2),
+                        Step::Add(4, 1),
+                        Step::Put(6, 2),
+                    ],
+                    48 => vec![Step::AtLeast(4, 2), Step::Contains(6), Step::Add(7, 1)],
+                    49 => vec![Step::AtLeast(5, 1), Step::Delete(8)],
+                    50 => vec![Step::Contains(1), Step::Delete(1), Step::Add(9, 1)],
+                    51 => vec![Step::Contains(1), Step::Subtract(9, 1)],
+                    _ => vec![Step::Add(200, 1), Step::Put(100 + number as u8, 1)],
+                })
+            })
+            .collect();
+        let statistics = lanes(&programs);
+        assert_eq!(statistics.lanes, 60, "{statistics:?}");
+    }
+}
+
+#[test]
+fn a_tree_says_who_depends_on_whom() {
+    // Nobody names a key, but each of twenty is put and then asked about.
+    let key = |number: u64| (number % 20) as u8;
+    let programs: Vec<_> = (0..200_u64)
+        .map(|number| {
+            Program::new([
+                Step::Contains(key(number)),
+                Step::Delete(key(number)),
+                Step::Put(key(number + number / 20 % 2), number),
+            ])
+        })
+        .collect();
+    let mut tree = OpenTree::new();
+    for number in 0..200_u64 {
+        let mut set = AccessSet::new();
+        set.update(key(number)).write(key(number + number / 20 % 2));
+        tree.push(&set, Trust::Predicted).expect("it is small");
+    }
+    let tree = tree.into_tree();
+    let state = MemoryState::new();
+    let block = || Block::new(&ProgramVm, &state, &programs);
+    let serial = SerialExecutor::new().execute(block());
+    let serial = serial.expect("nothing is wrong");
+    let found = crate::executor(2, Strategy::Lanes).execute(block().tree(&tree));
+    let found = found.expect("nothing is wrong");
+    assert_eq!(found.changes, serial.changes);
+    assert_eq!(found.statistics.deceived, 0);
+}
+
+#[test]
+fn who_scans_ends_the_lanes() {
+    let mut programs = vec![Program::new([Step::Add(1, 1)]); 40];
+    programs[30] = Program::new([Step::ScanAll, Step::Add(2, 1)]);
+    let statistics = lanes(&programs);
+    assert_eq!((statistics.serial, statistics.lanes), (10, 30));
+}
+
+#[test]
+fn who_cancels_when_something_is_committed_hears_of_nothing_more() {
+    crate::split::cancel(Strategy::Lanes);
+}
