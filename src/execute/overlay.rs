@@ -347,8 +347,9 @@ where
     fn load(&mut self, key: &K) -> Result<usize, Interrupt> {
         let (index, slot) = self.slots.enter(key, Slot::new);
         if slot.pending == 0 && !slot.kept.is_known() {
-            match self.state.get(key) {
-                Ok(value) => slot.kept = Known::of(value),
+            // Apart from what else is done here, so that a small lookup is compiled into it.
+            match fetch(self.state, key) {
+                Ok(value) => slot.kept = value,
                 Err(error) => return Err(self.interrupt(Trouble::State(Box::new(error)))),
             }
             self.state_reads += 1;
@@ -419,6 +420,12 @@ where
         });
         merge(self.state, (from, to), written, visit).map_err(|trouble| self.interrupt(trouble))
     }
+}
+
+/// What a state says of a key.
+#[inline(never)]
+fn fetch<K, V, S: State<K, V>>(state: &S, key: &K) -> Result<Known<V>, S::Error> {
+    Ok(Known::of(state.get(key)?))
 }
 
 /// Whether a sorted, exact access set lets `key` be touched so.

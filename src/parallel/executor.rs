@@ -297,6 +297,7 @@ impl ParallelExecutor {
     }
 
     /// What is left of a block from this transaction on, if nothing is known of it.
+    // Not inlined, as others here, so that what only one way needs is not on the stack in all of them: models have little of it.
     #[inline(never)]
     fn unknown<V: Vm, S>(input: &Input<'_, V, S>, first: usize) -> Box<Outlook> {
         let before = Before::default();

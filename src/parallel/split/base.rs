@@ -90,7 +90,8 @@ impl<'m, 's, V: Vm, S: State<V::Key, V::Value>> Base<'m, 's, V, S> {
         Some(self.foreseen.find(spread(hash), is_it)?.delta)
     }
 
-    /// What this round began with.
+    /// What this round began with. It is rarely asked for, and too much code to have it everywhere.
+    #[inline(never)]
     pub(in crate::parallel) fn before(
         &self,
         hash: u32,
