@@ -128,9 +128,10 @@ pub struct Statistics {
     pub serial: usize,
     /// Transactions that were executed in [stretches](crate::Strategy::Split), or again when these were put together.
     pub split: usize,
-    /// The same in [lanes](crate::Strategy::Lanes).
+    /// Transactions that were executed in [lanes](crate::Strategy::Lanes), or again when these were put together.
     pub lanes: usize,
-    /// Distinct keys that were touched.
+    /// Distinct keys that were touched. In lanes those that only attempts in vain have touched count as well, and those that only attempts made
+    /// again have touched do not.
     pub keys: usize,
     /// How often the parent state was asked for a value. By a plan this is not counted.
     pub state_reads: usize,

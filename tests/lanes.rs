@@ -1,10 +1,34 @@
 //! Blocks in lanes: what is put together, and who is executed again.
 
 use pleach::{
-    Block, Executor, MemoryState, Outcome, SerialExecutor, Statistics, Strategy,
+    Block, Executor, MemoryState, Outcome, SerialExecutor, StateView, Statistics, Stop, Strategy,
+    Vm,
     testkit::{Program, ProgramVm, Step},
 };
 use pleach_dtt::{AccessSet, OpenTree, Trust};
+
+use crate::split::Slow;
+
+/// Executes the same, and says nothing of who depends on whom.
+struct Silent;
+
+impl Vm for Silent {
+    type Transaction = Program;
+    type Key = u8;
+    type Value = u64;
+    type Output = <ProgramVm as Vm>::Output;
+    type Error = <ProgramVm as Vm>::Error;
+    type Scratch = ();
+
+    fn execute<S: StateView<u8, u64>>(
+        &self,
+        program: &Program,
+        state: &mut S,
+        scratch: &mut (),
+    ) -> Result<Self::Output, Stop<Self::Error>> {
+        ProgramVm.execute(program, state, scratch)
+    }
+}
 
 /// How many blocks of each kind.
 const CASES: u32 = 200;
@@ -127,6 +151,53 @@ fn a_tree_says_who_depends_on_whom() {
     let found = found.expect("nothing is wrong");
     assert_eq!(found.changes, serial.changes);
     assert_eq!(found.statistics.deceived, 0);
+}
+
+/// Whoever has other things to do may find several workers no faster after all, but not each time.
+#[test]
+fn blocks_with_a_tree_are_executed_in_lanes() {
+    let executor = crate::executor(2, Strategy::Auto);
+    let state = MemoryState::new();
+    let transactions: Vec<_> = (0..200).collect();
+    let mut tree = OpenTree::new();
+    for key in &transactions {
+        let mut set = AccessSet::new();
+        set.write(*key);
+        tree.push(&set, Trust::Predicted).expect("it is small");
+    }
+    let tree = tree.into_tree();
+    let in_lanes = |_| {
+        let block = Block::new(&Slow, &state, &transactions).tree(&tree);
+        let outcome = executor.execute(block).expect("nothing is wrong");
+        assert_eq!(outcome.changes.len(), 200);
+        outcome.statistics.lanes > 0
+    };
+    assert!((0..100).any(in_lanes));
+}
+
+/// The tree says that nobody depends on anybody, and each looks at what the one before it writes.
+#[test]
+fn what_a_tree_says_wrongly_is_not_mended_to_the_end() {
+    let programs: Vec<_> = (0..400)
+        .map(|_| Program::new([Step::Get(1), Step::PutRegister(1)]))
+        .collect();
+    let mut tree = OpenTree::<u8>::new();
+    for _ in &programs {
+        let nothing = AccessSet::new();
+        tree.push(&nothing, Trust::Predicted).expect("it is small");
+    }
+    let tree = tree.into_tree();
+    let state = MemoryState::new();
+    let block = || Block::new(&Silent, &state, &programs);
+    let serial = SerialExecutor::new().execute(block());
+    let serial = serial.expect("nothing is wrong");
+    let found = crate::executor(2, Strategy::Lanes).execute(block().tree(&tree));
+    let found = found.expect("nothing is wrong");
+    assert_eq!(found.changes, serial.changes);
+    let Statistics {
+        deceived, serial, ..
+    } = found.statistics;
+    assert!((17..=101).contains(&deceived) && serial > 200, "{deceived}");
 }
 
 #[test]

@@ -147,7 +147,7 @@ fn blocks_after_each_other_are_executed_as_by_the_serial_executor() {
 }
 
 /// What takes long enough that it is worth sharing it.
-struct Slow;
+pub(crate) struct Slow;
 
 impl Vm for Slow {
     type Transaction = u64;

@@ -9,8 +9,8 @@
 pub enum Strategy {
     /// The one that is expected to be the fastest for the block. By a plan where all access sets are known, exactly or by
     /// prediction, unless they come to a chain, or the VM announces none and others have [said](crate::Block::predicted) all. Otherwise
-    /// serially at first, for some microseconds that are measured, and optimistically, or in stretches if it is a large block, or in lanes if a tree came with it, from there on
-    /// if that seems to pay; a chain of exact sets serially to the end. A block that takes one thread about a millisecond
+    /// serially at first, for some microseconds that are measured, and optimistically, or in stretches if it is a large block, or in lanes if a
+    /// [tree](crate::Block::tree) came with it, from there on if that seems to pay; a chain of exact sets serially to the end. A block that takes one thread about a millisecond
     /// or more is not begun serially if blocks before it, on the same [`Runtime`](crate::Runtime), have shown what such transactions take.
     #[default]
     Auto,
@@ -28,8 +28,8 @@ pub enum Strategy {
     /// block a few go first, and if these look at what they change, twice as many each time from there on until some are executed again, so
     /// that little is lost. If too many are, the rest is executed serially, as it is from a scan of a range on.
     Split,
-    /// In lanes: each worker executes transactions that probably depend on each other ([`Vm::affinity`](crate::Vm::affinity), access sets, a tree), one after another, on a
-    /// table of its own, wherever in the block they are, and then all of it is put together. As in stretches, that costs hardly more than serial
+    /// In lanes: each worker executes transactions that probably depend on each other (by [`Vm::affinity`](crate::Vm::affinity), access sets, or a
+    /// tree), one after another, on a table of its own, wherever in the block they are, and then all of it is put together. As in stretches, that costs hardly more than serial
     /// execution; those that depend on what another worker has executed are executed again, one after another.
     Lanes,
 }

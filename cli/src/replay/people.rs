@@ -134,7 +134,7 @@ impl ForPeople<'_> {
             self.explain("speed-up", "how many times faster that is")?;
             self.explain(
                 "ran",
-                "what it came to: serial where more than one thread would not have paid, split for stretches, lanes for lanes",
+                "what it came to: serial where more than one thread would not have paid, split for stretches, lanes where those that depend on each other had one thread",
             )?;
             self.explain(
                 "attempts",

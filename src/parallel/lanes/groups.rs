@@ -307,6 +307,23 @@ mod tests {
         assert_eq!(together.numbers(), [0, 0, 0, 0, 1, 2, 3]);
     }
 
+    /// "all" is named by all, so that it only brings those together for whom there is room left in a group.
+    #[test]
+    fn what_few_name_counts_before_what_many_do_and_no_group_is_too_large() {
+        let keys = [&["all", "few"][..], &["all"], &["all"], &["few", "all"]];
+        let mut together = Together::new(&[1.0; 4]);
+        let mut names = Names::default();
+        for (at, keys) in keys.iter().enumerate() {
+            for key in *keys {
+                names.add(*key, at);
+            }
+        }
+        // One of two workers may have 2.8 of 8 in a group.
+        together.costs[1] = 5.0;
+        names.join(&mut together, 2);
+        assert_eq!(together.numbers(), [0, 1, 2, 0]);
+    }
+
     #[test]
     fn who_names_the_same_is_of_one_group() {
         let named = [&["a", "b"][..], &["c"], &["d", "b"], &[], &["c", "d"]];
