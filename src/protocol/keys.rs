@@ -4,8 +4,9 @@
 //! away, so finding takes no lock: a hash, a cache line of slots, and the entry that the matching slot names.
 //!
 //! Slots stand in buckets. A key goes into the first empty slot of its bucket; if there is none, into its bucket in the next
-//! table, which is larger, and is there only if there are enough keys for it. As slots never become empty again, who finds an
-//! empty slot knows that the key is nowhere yet.
+//! table, which is larger, and is there only if there are enough keys for it. Other bits of the hash number that bucket, so
+//! that keys which share one do not share all. As slots never become empty again, who finds an empty slot knows that the key is
+//! nowhere yet.
 
 use std::{
     collections::BTreeMap,
@@ -32,6 +33,8 @@ const RUN: u32 = if cfg!(pleach_loom) { 1 } else { 16 };
 const TABLES: usize = if cfg!(pleach_loom) { 2 } else { 20 };
 /// Buckets are full with fewer keys than one for so many slots only if keys hash badly: then no table would help.
 const SPARSE: usize = 32;
+/// By how many bits the hash is turned for each further table.
+const TURN: u32 = 5;
 /// Each list of blocks is as long as all before it together, but for the first.
 const LISTS: usize = 27;
 
@@ -169,7 +172,9 @@ impl<K: Hash + Ord + Clone + Send + Sync, C: Default> Keys<K, C> {
             if table.is_empty() {
                 break;
             }
-            for slot in &table[hash as usize & ((1 << bits) - 1)].0 {
+            // Quick hashes of numbers that follow each other are not even in every bit.
+            let turned = (hash as u32).rotate_right(TURN * number as u32);
+            for slot in &table[turned as usize & ((1 << bits) - 1)].0 {
                 // ORDERING: Acquire pairs with the Release of who filled the slot: the entry that it names, with its key,
                 // was there before.
                 let word = slot.load(Ordering::Acquire);
@@ -313,7 +318,10 @@ mod tests {
 
     #[test]
     fn there_are_tables_for_more_keys_than_were_expected() {
-        let buckets = buckets(1, 100_000, |number| number);
-        assert!((100_000 / SLOTS..100_000).contains(&buckets), "{buckets}");
+        // Each time hashes are seeded anew.
+        for _ in 0..10 {
+            let buckets = buckets(1, 100_000, |number| number);
+            assert!((100_000 / SLOTS..100_000).contains(&buckets), "{buckets}");
+        }
     }
 }
