@@ -242,7 +242,8 @@ impl ParallelExecutor {
             }
             Way::Lanes => {
                 let outlook = Self::unknown(&input, 0);
-                let groups = Groups::new(&input, 0, (&outlook, self.runtime.workers().get()));
+                let how = (&*outlook, self.runtime.workers().get());
+                let groups = Groups::new(&input, 0, how, |_| true);
                 let groups = groups.unwrap_or_else(|| Groups::none(fold.transactions.len()));
                 let what = (&rest, &input, outlook);
                 self.in_lanes(what, &groups, fold, recorder.as_deref_mut(), overlay)?
@@ -374,12 +375,10 @@ impl ParallelExecutor {
                 Choice::Lanes => {
                     pool.rouse(pool.threads());
                     let first = fold.settled();
-                    let how = (trial.outlook(), workers.get());
-                    let groups = Groups::new(input, first, how).filter(|groups| {
-                        let dearest = groups.dearest();
-                        trial.outlook().is_for_lanes(workers, dearest)
-                    });
-                    if let Some(groups) = groups {
+                    let outlook = trial.outlook();
+                    let enough = |dearest| outlook.is_for_lanes(workers, dearest);
+                    let how = (outlook, workers.get());
+                    if let Some(groups) = Groups::new(input, first, how, enough) {
                         let what = (rest, input, Box::new(trial.into_outlook()));
                         return self.in_lanes(what, &groups, fold, recorder, overlay);
                     }

@@ -131,14 +131,6 @@ fn sums(groups: &[u32], costs: &[f64]) -> Vec<f64> {
     sums
 }
 
-/// Which part of what all cost the dearest group costs.
-pub(super) fn dearest(groups: &[u32], costs: &[f64]) -> f64 {
-    let sums = sums(groups, costs);
-    let all: f64 = sums.iter().sum();
-    let dearest = sums.into_iter().fold(0.0, f64::max);
-    if all > 0.0 { dearest / all } else { 1.0 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,6 +182,5 @@ mod tests {
         // What has begun stays where it is.
         assert!(take(&deal, 0).is_empty());
         assert_eq!(take(&deal, 1), [4]);
-        assert!((dearest(&groups, &costs) - 0.5).abs() < 1e-9);
     }
 }

@@ -1,12 +1,12 @@
 //! Which transactions probably depend on each other.
 
 use std::{
-    hash::Hash,
+    hash::{BuildHasher, Hash},
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
 use foldhash::fast::RandomState;
-use hashbrown::{HashMap, HashSet, hash_map::Entry};
+use hashbrown::HashTable;
 use pleach_dtt::{Access, AccessSet, Dtt, Trust};
 
 use crate::{
@@ -47,12 +47,13 @@ pub(super) fn tree<'a, V: Vm, S>(input: &Input<'a, V, S>) -> Option<&'a Dtt> {
 }
 
 /// The group of each transaction from the `first` on, which probably cost so much: those that probably depend on each other, directly or by others,
-/// have the same, unless that would be too many for one of so many workers. `None` if nobody says anything of any of them. O(what is said of
-/// them, sorted).
+/// have the same, unless that would be too many for one of so many workers. `None` if nobody says anything of any of them, or if it is not good
+/// `enough` that the dearest group takes such a part of all. O(what is said of them, sorted).
 pub(super) fn groups<V: Vm, S>(
     input: &Input<'_, V, S>,
     first: usize,
     (costs, workers): (&[f64], usize),
+    enough: impl Fn(f64) -> bool,
 ) -> Option<Vec<u32>> {
     let transactions = &input.transactions[first..];
     let hinted = input.hints.predicted.get(first..).unwrap_or_default();
@@ -65,8 +66,13 @@ pub(super) fn groups<V: Vm, S>(
             let before = &mut first_of[branches.of(first + at)];
             together.join(*before.get_or_insert(at), at);
         }
+        // What comes can only make groups larger.
+        if !enough(together.dearest()) {
+            return None;
+        }
     }
     let mut is_said = tree.is_some();
+    let mut numbers = Numbers::new(transactions.len());
     let mut meets = Meets::default();
     let mut names = Names::default();
     let mut set = AccessSet::new();
@@ -78,18 +84,18 @@ pub(super) fn groups<V: Vm, S>(
             !matches!(catch_unwind(accesses), Ok(Trust::Unknown) | Err(_))
         };
         if let Some(hinted) = hinted.get(at) {
-            meets.set(hinted, at, &mut together);
+            meets.set(hinted, at, (&mut together, &mut numbers));
         } else if tree.is_none() && is_announced() {
-            meets.set(&set, at, &mut together);
+            meets.set(&set, at, (&mut together, &mut numbers));
         } else {
             let mut is_first = true;
             let mut name = |key| {
                 is_said = true;
                 if std::mem::take(&mut is_first) {
-                    meets.name(key, at, &mut together);
+                    meets.name(numbers.of(&key), at, &mut together);
                 } else if tree.is_none() {
                     // What is not sure is of no use if somebody knows it.
-                    names.add(key, at);
+                    names.add(numbers.of(&key), at);
                 }
             };
             let ask = AssertUnwindSafe(|| input.vm.affinity(transaction, &mut name));
@@ -97,40 +103,48 @@ pub(super) fn groups<V: Vm, S>(
             continue;
         }
         is_said = true;
-        meets.foresee(input.vm, transaction);
+        meets.foresee(input.vm, transaction, &mut numbers);
     }
     names.join(&mut together, workers);
-    is_said.then(|| together.numbers())
+    (is_said && enough(together.dearest())).then(|| together.numbers())
 }
 
-/// What transactions have named that may be a reason why they depend on each other.
-struct Names<K> {
-    numbers: HashMap<K, u32, RandomState>,
+/// Numbers for keys. Those of one hash have the same: groups are guesses anyway.
+struct Numbers {
+    hasher: RandomState,
+    of: HashTable<(u64, u32)>,
+}
+
+impl Numbers {
+    /// For about so many keys.
+    fn new(expected: usize) -> Self {
+        Self {
+            hasher: RandomState::default(),
+            of: HashTable::with_capacity(expected),
+        }
+    }
+
+    fn of<K: Hash>(&mut self, key: &K) -> u32 {
+        let hash = self.hasher.hash_one(key);
+        let next = self.of.len() as u32;
+        let entry = self.of.entry(hash, |it| it.0 == hash, |it| it.0);
+        entry.or_insert((hash, next)).get().1
+    }
+}
+
+/// What transactions have named that may be a reason why they depend on each other, by numbers.
+#[derive(Default)]
+struct Names {
     /// How often each was named.
     counts: Vec<u32>,
     /// Which was named by which transaction.
     named: Vec<(u32, u32)>,
 }
 
-impl<K> Default for Names<K> {
-    fn default() -> Self {
-        Self {
-            numbers: HashMap::default(),
-            counts: Vec::new(),
-            named: Vec::new(),
-        }
-    }
-}
-
-impl<K: Hash + Eq> Names<K> {
-    fn add(&mut self, key: K, at: usize) {
-        let next = self.counts.len() as u32;
-        let number = *self.numbers.entry(key).or_insert(next);
-        if number == next {
-            self.counts.push(0);
-        }
-        self.counts[number as usize] += 1;
-        self.named.push((number, at as u32));
+impl Names {
+    fn add(&mut self, key: u32, at: usize) {
+        *of(&mut self.counts, key) += 1;
+        self.named.push((key, at as u32));
     }
 
     /// Those who name the same are one group, as long as it is not too large: what few name says more than what many do.
@@ -139,11 +153,10 @@ impl<K: Hash + Eq> Names<K> {
         const PART: f64 = 0.7;
         let most = together.costs.iter().sum::<f64>() * PART / workers as f64;
         let counts = &self.counts;
-        self.named
-            .retain(|(number, _)| counts[*number as usize] > 1);
+        self.named.retain(|(key, _)| counts[*key as usize] > 1);
         // Stable, so that those of one name stay in the order of the block.
         self.named
-            .sort_by_key(|(number, _)| (counts[*number as usize], *number));
+            .sort_by_key(|(key, _)| (counts[*key as usize], *key));
         for pair in self.named.windows(2) {
             let [(name, one), (other_name, other)] = [pair[0], pair[1]];
             if name == other_name {
@@ -153,77 +166,77 @@ impl<K: Hash + Eq> Names<K> {
     }
 }
 
-/// Who has been said to touch keys so far.
-struct Meets<K> {
-    /// The last one who changes each key, or names it, as a place in `chain`.
-    last: HashMap<K, usize, RandomState>,
+/// Who has been said to touch keys so far. Keys are numbers.
+#[derive(Default)]
+struct Meets {
+    /// The last one who changes each key, or names it, as a place in `chain`, plus one.
+    last: Vec<usize>,
     /// Those who change it, and are not one group yet: each with the place of the one before it, if there is one.
     chain: Vec<(usize, Option<usize>)>,
     /// Those that somebody says to add to. Who checks one of these had better see that; other checks are hardly ever answered otherwise.
-    foreseen: HashSet<K, RandomState>,
+    foreseen: Vec<bool>,
 }
 
-impl<K> Default for Meets<K> {
-    fn default() -> Self {
-        Self {
-            last: HashMap::default(),
-            chain: Vec::new(),
-            foreseen: HashSet::default(),
-        }
-    }
-}
-
-impl<K: Hash + Eq + Clone> Meets<K> {
-    fn foresee<V: Vm<Key = K>>(&mut self, vm: &V, transaction: &V::Transaction) {
+impl Meets {
+    fn foresee<V: Vm>(&mut self, vm: &V, transaction: &V::Transaction, numbers: &mut Numbers) {
         forecast(vm, transaction, |key, _| {
-            self.foreseen.insert(key);
+            *of(&mut self.foreseen, numbers.of(&key)) = true;
         });
     }
 
     /// Who looks at what others change depends on them; who changes it does not.
-    fn set(&mut self, set: &AccessSet<K>, at: usize, together: &mut Together) {
+    fn set<K: Hash + Ord + Clone>(
+        &mut self,
+        set: &AccessSet<K>,
+        at: usize,
+        (together, numbers): (&mut Together, &mut Numbers),
+    ) {
         for (key, access) in set.entries() {
             let is_change = access.has(Access::WRITE) || access.has(Access::ADD);
-            let looks = access.has(Access::READ)
-                || (access.has(Access::CHECK) && self.foreseen.contains(key));
-            if !is_change && !looks {
+            let asks = access.has(Access::READ) || access.has(Access::CHECK);
+            if !is_change && !asks {
                 continue;
             }
-            let Some(last) = self.last.get_mut(key) else {
-                if is_change {
-                    self.last.insert(key.clone(), self.chain.len());
-                    self.chain.push((at, None));
-                }
-                continue;
-            };
-            let mut before = Some(*last);
-            if looks {
+            let key = numbers.of(key);
+            let looks = access.has(Access::READ)
+                || (access.has(Access::CHECK) && *of(&mut self.foreseen, key));
+            let last = of(&mut self.last, key);
+            let mut before = last.checked_sub(1);
+            if looks && let Some(first) = before {
                 while let Some(place) = before {
                     let (other, next) = self.chain[place];
                     together.join(other, at);
                     before = next;
                 }
                 // All of them are one group now.
-                self.chain[*last].1 = None;
+                self.chain[first].1 = None;
             }
             if is_change {
-                let before = (!looks).then_some(*last);
-                *last = self.chain.len();
                 self.chain.push((at, before));
+                *last = self.chain.len();
             }
         }
     }
 
     /// All who name a key are one group.
-    fn name(&mut self, key: K, at: usize, together: &mut Together) {
-        match self.last.entry(key) {
-            Entry::Occupied(entry) => together.join(self.chain[*entry.get()].0, at),
-            Entry::Vacant(entry) => {
-                entry.insert(self.chain.len());
-                self.chain.push((at, None));
-            }
+    fn name(&mut self, key: u32, at: usize, together: &mut Together) {
+        let last = of(&mut self.last, key);
+        if let Some(place) = last.checked_sub(1) {
+            together.join(self.chain[place].0, at);
+        } else {
+            self.chain.push((at, None));
+            *last = self.chain.len();
         }
     }
+}
+
+/// What there is of the key with this number.
+fn of<T: Clone + Default>(all: &mut Vec<T>, key: u32) -> &mut T {
+    let key = key as usize;
+    if key >= all.len() {
+        all.resize(key + 1, T::default());
+    }
+    &mut all[key]
 }
 
 /// Which transactions are of one group, by another one of it.
@@ -268,6 +281,18 @@ impl Together {
         }
     }
 
+    /// What part of all the dearest group takes.
+    fn dearest(&self) -> f64 {
+        let (mut all, mut dearest) = (0.0, 0.0_f64);
+        for (at, cost) in self.costs.iter().enumerate() {
+            if self.by[at] as usize == at {
+                all += cost;
+                dearest = dearest.max(*cost);
+            }
+        }
+        if all > 0.0 { dearest / all } else { 1.0 }
+    }
+
     /// The number of the group of each.
     fn numbers(mut self) -> Vec<u32> {
         let mut count = 0;
@@ -301,16 +326,18 @@ mod tests {
         sets[6].add("a");
         let mut together = Together::new(&vec![1.0; sets.len()]);
         let mut meets = Meets::default();
+        let mut numbers = Numbers::new(0);
         for (at, set) in sets.iter().enumerate() {
-            meets.set(set, at, &mut together);
+            meets.set(set, at, (&mut together, &mut numbers));
         }
+        assert!((together.dearest() - 4.0 / 7.0).abs() < 1e-9);
         assert_eq!(together.numbers(), [0, 0, 0, 0, 1, 2, 3]);
     }
 
-    /// "all" is named by all, so that it only brings those together for whom there is room left in a group.
+    /// 0 is named by all, so that it only brings those together for whom there is room left in a group.
     #[test]
     fn what_few_name_counts_before_what_many_do_and_no_group_is_too_large() {
-        let keys = [&["all", "few"][..], &["all"], &["all"], &["few", "all"]];
+        let keys = [&[0, 1][..], &[0], &[0], &[1, 0]];
         let mut together = Together::new(&[1.0; 4]);
         let mut names = Names::default();
         for (at, keys) in keys.iter().enumerate() {
@@ -326,7 +353,7 @@ mod tests {
 
     #[test]
     fn who_names_the_same_is_of_one_group() {
-        let named = [&["a", "b"][..], &["c"], &["d", "b"], &[], &["c", "d"]];
+        let named = [&[0, 1][..], &[2], &[3, 1], &[], &[2, 3]];
         let mut together = Together::new(&vec![1.0; named.len()]);
         let mut meets = Meets::default();
         for (at, keys) in named.iter().enumerate() {

@@ -63,16 +63,18 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// Of transactions from the `first` on. `None` if nobody says anything of that.
+    /// Of transactions from the `first` on. `None` if nobody says anything of that, or if it is not good `enough` that the dearest group takes such a
+    /// part of all.
     pub(super) fn new<V: Vm, S>(
         input: &Input<'_, V, S>,
         first: usize,
         (outlook, workers): (&Outlook, usize),
+        enough: impl Fn(f64) -> bool,
     ) -> Option<Self> {
         let costs: Vec<_> = (first..input.transactions.len())
             .map(outlook.costs())
             .collect();
-        let of = groups::groups(input, first, (&costs, workers))?;
+        let of = groups::groups(input, first, (&costs, workers), enough)?;
         Some(Self { of, costs })
     }
 
@@ -82,11 +84,6 @@ impl Groups {
             of: (0..transactions as u32).collect(),
             costs: vec![1.0; transactions],
         }
-    }
-
-    /// What part of all the dearest one takes.
-    pub(super) fn dearest(&self) -> f64 {
-        deal::dearest(&self.of, &self.costs)
     }
 }
 

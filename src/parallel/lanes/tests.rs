@@ -42,7 +42,7 @@ fn run_from<S: State<u8, u64>>(
     }
     let first = fold.settled();
     let mut outlook = Outlook::new(&ProgramVm, fold.transactions, first, &Before::default());
-    let groups = Groups::new(&input, first, (&outlook, runtime.workers().get()));
+    let groups = Groups::new(&input, first, (&outlook, runtime.workers().get()), |_| true);
     let groups = groups.unwrap_or_else(|| Groups::none(fold.transactions.len() - first));
     let what = (&rest, &input, &mut outlook);
     let ran = run(runtime, what, &groups, fold, None, overlay)?;
