@@ -375,9 +375,8 @@ impl ParallelExecutor {
                 Choice::Lanes => {
                     pool.rouse(pool.threads());
                     let first = fold.settled();
-                    let outlook = trial.outlook();
-                    let enough = |dearest| outlook.is_for_lanes(workers, dearest);
-                    let how = (outlook, workers.get());
+                    let how = (trial.outlook(), workers.get());
+                    let enough = |dearest| trial.is_for_lanes(dearest);
                     if let Some(groups) = Groups::new(input, first, how, enough) {
                         let what = (rest, input, Box::new(trial.into_outlook()));
                         return self.in_lanes(what, &groups, fold, recorder, overlay);

@@ -3,7 +3,8 @@
 //! Nobody knows what a transaction costs before one has run. So a block of which not everything is known beforehand begins
 //! serially, for so short a time that little is lost if it should have begun otherwise; small blocks are over by then. As long
 //! as one thread seems to be as good for what is left, it goes on like that, and is asked again. If blocks before it have
-//! [shown](super::costs::Experience) what such transactions take, and several are better by that, there is no need to begin so.
+//! [shown](super::costs::Experience) what such transactions take, and several are better by that, there is no need to begin so; still less
+//! if a tree came with the block, by which it can be executed in lanes.
 
 use std::{num::NonZeroUsize, time::Duration};
 
@@ -27,6 +28,11 @@ const HANDFUL: usize = 16;
 const MOST: usize = 16;
 const LARGE: f64 = 800e-6;
 
+/// The same for lanes by a tree, which says what depends on what, and how many seconds these have to win: a trial costs some of that as well.
+const HANDFUL_BY_TREE: usize = 4;
+const LARGE_BY_TREE: f64 = 400e-6;
+const WINS: f64 = 2.0 * WORTH;
+
 /// When to guess whether they are going to be needed, once, and how many times as much they have to win then: if so they are woken, and
 /// awake when that is decided.
 const GUESS: Duration = Duration::from_micros(10);
@@ -48,9 +54,11 @@ pub(super) struct Trial {
     /// When to decide again.
     until: Duration,
     workers: NonZeroUsize,
-    has_guessed: bool,
-    is_promising: bool,
+    /// Whether they looked as if they were going to be needed, and nobody has been told, once that was guessed.
+    promises: Option<bool>,
     choice: Choice,
+    /// Whether it is large by what blocks before it have shown.
+    is_large: bool,
     /// Whether it could be executed in lanes.
     lanes: bool,
 }
@@ -88,8 +96,13 @@ impl Trial {
     /// [before](Outlook::new) it have shown, it is over already. It could be executed in `lanes` if a tree came with it.
     pub(super) fn new(mut outlook: Outlook, workers: NonZeroUsize, lanes: bool) -> Self {
         let is_known = outlook.unknown() * MOST < outlook.left();
-        let choice = if is_known && outlook.usual(HANDFUL) > LARGE {
+        let is_large = is_known && outlook.usual(HANDFUL) > LARGE;
+        let is_large_by_tree =
+            is_known && lanes && outlook.usual(HANDFUL_BY_TREE) > LARGE_BY_TREE;
+        let choice = if is_large {
             Choice::of(&outlook, workers, lanes)
+        } else if is_large_by_tree && wins_in_lanes(&outlook, workers, 0.0) {
+            Choice::Lanes
         } else {
             Choice::Alone
         };
@@ -98,6 +111,7 @@ impl Trial {
         }
         Self {
             choice,
+            is_large,
             outlook,
             begun: Moment::now(),
             last: Duration::ZERO,
@@ -108,8 +122,7 @@ impl Trial {
             next: 1,
             until: WATCH,
             workers,
-            has_guessed: false,
-            is_promising: false,
+            promises: None,
             lanes,
         }
     }
@@ -139,7 +152,7 @@ impl Trial {
 
     /// Whether it looks as if several workers were going to be needed: says so once.
     pub(super) fn becomes_promising(&mut self) -> bool {
-        std::mem::take(&mut self.is_promising)
+        self.promises.as_mut().is_some_and(std::mem::take)
     }
 
     /// What was found out so far.
@@ -151,13 +164,29 @@ impl Trial {
         self.choice
     }
 
+    /// Whether what is left is for lanes if the dearest group takes such a part of all.
+    pub(super) fn is_for_lanes(&self, dearest: f64) -> bool {
+        if self.is_large || self.done > 0 {
+            self.outlook.is_for_lanes(self.workers, dearest)
+        } else {
+            wins_in_lanes(&self.outlook, self.workers, dearest)
+        }
+    }
+
     /// The block is not for lanes.
     pub(super) fn exclude_lanes(&mut self) {
         self.lanes = false;
-        self.choice = Choice::of(&self.outlook, self.workers, false);
+        self.choice = if self.is_large || self.done > 0 {
+            Choice::of(&self.outlook, self.workers, false)
+        } else {
+            Choice::Alone
+        };
         if self.choice == Choice::Alone {
             self.outlook.forget_costs();
         }
+        // To find that out took time, but no transaction's.
+        self.last = self.begun.elapsed();
+        self.until = self.last + WATCH;
     }
 
     /// What was found out.
@@ -175,11 +204,10 @@ impl Trial {
         self.next = 1 + (LOOK.as_nanos() / each.max(1)).min(64) as usize;
         if now < self.until || (self.done < SOME && now < LONG) {
             if now > GUESS
-                && !self.has_guessed
+                && self.promises.is_none()
                 && let Some(gain) = self.outlook.gain(self.workers)
             {
-                self.has_guessed = true;
-                self.is_promising = gain > PROMISING * WORTH;
+                self.promises = Some(gain > PROMISING * WORTH);
             }
             return false;
         }
@@ -187,6 +215,13 @@ impl Trial {
         self.choice = Choice::of(&self.outlook, self.workers, self.lanes);
         self.choice != Choice::Alone
     }
+}
+
+/// Whether to begin in lanes is better than to see first what the block is like.
+fn wins_in_lanes(outlook: &Outlook, workers: NonZeroUsize, dearest: f64) -> bool {
+    let lanes = outlook.in_lanes(workers.get(), dearest);
+    let times = outlook.alone().zip(lanes);
+    times.is_some_and(|(alone, lanes)| alone - lanes > WINS)
 }
 
 #[cfg(test)]
@@ -198,7 +233,7 @@ mod tests {
     };
 
     /// What a block of so many transactions begins with, after one in which each took so many seconds.
-    fn begun(transactions: usize, each: f64) -> Trial {
+    fn begun(transactions: usize, each: f64, lanes: bool) -> Trial {
         let experience = Experience::default();
         let mut costs = Costs::default();
         (0..3).for_each(|_| costs.ran(0, 1, each, 4));
@@ -208,7 +243,7 @@ mod tests {
         Trial::new(
             outlook,
             NonZeroUsize::new(2).expect("two is not zero"),
-            false,
+            lanes,
         )
     }
 
@@ -221,10 +256,27 @@ mod tests {
             (20, 30e-6, Choice::Alone),
             (10, 300e-6, Choice::Alone),
         ] {
-            let trial = begun(transactions, each);
+            let trial = begun(transactions, each, false);
             assert_eq!(trial.choice, choice, "{transactions} {each}");
             let is_known = trial.outlook.alone().is_some();
             assert_eq!(is_known, choice != Choice::Alone);
         }
+    }
+
+    #[test]
+    fn smaller_ones_need_none_if_they_have_a_tree_that_is_good_for_lanes() {
+        for (transactions, each, otherwise) in [
+            (15, 50e-6, Choice::Alone),
+            (10, 300e-6, Choice::Alone),
+            (200, 30e-6, Choice::Beside),
+        ] {
+            let mut trial = begun(transactions, each, true);
+            assert_eq!(trial.choice, Choice::Lanes, "{transactions}");
+            assert!(trial.is_for_lanes(0.2) && !trial.is_for_lanes(0.97));
+            trial.exclude_lanes();
+            assert_eq!(trial.choice, otherwise, "{transactions}");
+        }
+        // What it would win is lost by beginning.
+        assert_eq!(begun(200, 1e-6, true).choice, Choice::Alone);
     }
 }
