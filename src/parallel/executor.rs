@@ -373,10 +373,16 @@ impl ParallelExecutor {
                     return self.in_stretches(what, fold, recorder, overlay);
                 }
                 Choice::Lanes => {
-                    pool.rouse(pool.threads());
                     let first = fold.settled();
                     let how = (trial.outlook(), workers.get());
-                    let enough = |dearest| trial.is_for_lanes(dearest);
+                    // Others are awake by the time that groups are found.
+                    let enough = |dearest| {
+                        let enough = trial.is_for_lanes(dearest);
+                        if enough {
+                            pool.rouse(pool.threads());
+                        }
+                        enough
+                    };
                     if let Some(groups) = Groups::new(input, first, how, enough) {
                         let what = (rest, input, Box::new(trial.into_outlook()));
                         return self.in_lanes(what, &groups, fold, recorder, overlay);

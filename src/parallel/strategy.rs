@@ -11,7 +11,8 @@ pub enum Strategy {
     /// prediction, unless they come to a chain, or the VM announces none and others have [said](crate::Block::predicted) all. Otherwise
     /// serially at first, for some microseconds that are measured, and optimistically, or in stretches if it is a large block, or in lanes if a
     /// [tree](crate::Block::tree) came with it, from there on if that seems to pay; a chain of exact sets serially to the end. A block that takes one thread about a millisecond
-    /// or more is not begun serially if blocks before it, on the same [`Runtime`](crate::Runtime), have shown what such transactions take.
+    /// or more, or half of that if it has a tree by which lanes win something, is not begun serially if blocks before it, on the same [`Runtime`](crate::Runtime), have
+    /// shown what such transactions take.
     #[default]
     Auto,
     /// One transaction after another.

@@ -28,9 +28,11 @@ const HANDFUL: usize = 16;
 const MOST: usize = 16;
 const LARGE: f64 = 800e-6;
 
-/// The same for lanes by a tree, which says what depends on what, and how many seconds these have to win: a trial costs some of that as well.
+/// The same for lanes by a tree, which says what depends on what.
 const HANDFUL_BY_TREE: usize = 4;
 const LARGE_BY_TREE: f64 = 400e-6;
+
+/// How many seconds lanes have to win then for all.
 const WINS: f64 = 2.0 * WORTH;
 
 /// When to guess whether they are going to be needed, once, and how many times as much they have to win then: if so they are woken, and
@@ -54,7 +56,7 @@ pub(super) struct Trial {
     /// When to decide again.
     until: Duration,
     workers: NonZeroUsize,
-    /// Whether they looked as if they were going to be needed, and nobody has been told, once that was guessed.
+    /// `None` until it was guessed whether they are going to be needed. Then whether it looked so, and nobody has been told.
     promises: Option<bool>,
     choice: Choice,
     /// Whether it is large by what blocks before it have shown.
@@ -97,8 +99,7 @@ impl Trial {
     pub(super) fn new(mut outlook: Outlook, workers: NonZeroUsize, lanes: bool) -> Self {
         let is_known = outlook.unknown() * MOST < outlook.left();
         let is_large = is_known && outlook.usual(HANDFUL) > LARGE;
-        let is_large_by_tree =
-            is_known && lanes && outlook.usual(HANDFUL_BY_TREE) > LARGE_BY_TREE;
+        let is_large_by_tree = is_known && lanes && outlook.usual(HANDFUL_BY_TREE) > LARGE_BY_TREE;
         let choice = if is_large {
             Choice::of(&outlook, workers, lanes)
         } else if is_large_by_tree && wins_in_lanes(&outlook, workers, 0.0) {
@@ -185,8 +186,12 @@ impl Trial {
             self.outlook.forget_costs();
         }
         // To find that out took time, but no transaction's.
-        self.last = self.begun.elapsed();
-        self.until = self.last + WATCH;
+        if self.done == 0 {
+            self.begun = Moment::now();
+        } else {
+            self.last = self.begun.elapsed();
+            self.until = self.last + WATCH;
+        }
     }
 
     /// What was found out.
@@ -217,11 +222,13 @@ impl Trial {
     }
 }
 
-/// Whether to begin in lanes is better than to see first what the block is like.
+/// Whether to begin in lanes is better than to see first what the block is like: that takes more of a small one than to choose well is worth.
 fn wins_in_lanes(outlook: &Outlook, workers: NonZeroUsize, dearest: f64) -> bool {
     let lanes = outlook.in_lanes(workers.get(), dearest);
     let times = outlook.alone().zip(lanes);
-    times.is_some_and(|(alone, lanes)| alone - lanes > WINS)
+    times.is_some_and(|(alone, lanes)| {
+        alone - lanes > WINS && (alone <= LARGE || outlook.is_for_lanes(workers, dearest))
+    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! away, so finding takes no lock: a hash, a cache line of slots, and the entry that the matching slot names.
 //!
 //! Slots stand in buckets. A key goes into the first empty slot of its bucket; if there is none, into its bucket in the next
-//! table, which is larger, and is there only if there are enough keys for it. Other bits of the hash number that bucket, so
+//! table, which is larger, and is there only if there are enough keys for it. Some other bits of the hash number that bucket, so
 //! that keys which share one do not share all. As slots never become empty again, who finds an empty slot knows that the key is
 //! nowhere yet.
 

@@ -66,7 +66,7 @@ pub(super) fn groups<V: Vm, S>(
             let before = &mut first_of[branches.of(first + at)];
             together.join(*before.get_or_insert(at), at);
         }
-        // What comes can only make groups larger.
+        // What comes can only make groups larger, which is never better.
         if !enough(together.dearest()) {
             return None;
         }
@@ -109,7 +109,7 @@ pub(super) fn groups<V: Vm, S>(
     (is_said && enough(together.dearest())).then(|| together.numbers())
 }
 
-/// Numbers for keys. Those of one hash have the same: groups are guesses anyway.
+/// Numbers for keys. Those of one hash have the same, so of keys that hash badly all are one: groups are guesses anyway.
 struct Numbers {
     hasher: RandomState,
     of: HashTable<(u64, u32)>,
