@@ -1,11 +1,10 @@
 //! Blocks in lanes: what is put together, and who is executed again.
 
 use pleach::{
-    Block, Executor, MemoryState, Outcome, SerialExecutor, StateView, Statistics, Stop, Strategy,
-    Vm,
+    Block, Executor, MemoryState, StateView, Statistics, Stop, Strategy, Vm,
     testkit::{Program, ProgramVm, Step},
 };
-use pleach_dtt::{AccessSet, OpenTree, Trust};
+use pleach_dtt::{AccessSet, Dtt, OpenTree, Trust};
 
 use crate::split::Slow;
 
@@ -41,16 +40,16 @@ fn lanes_are_mended_to_what_the_serial_executor_does() {
 
 /// Executes transactions of these steps on two workers, compares with the serial executor, and says how that went.
 fn lanes(programs: &[Program]) -> Statistics {
-    let state = MemoryState::new();
-    let block = || Block::new(&ProgramVm, &state, programs);
-    let serial = SerialExecutor::new().execute(block());
-    let serial = serial.expect("nothing is wrong");
-    let found = crate::executor(2, Strategy::Lanes).execute(block());
-    let found: Outcome<ProgramVm> = found.expect("nothing is wrong");
-    assert_eq!(found.changes, serial.changes);
-    let outcomes = |outcome: &Outcome<_>| format!("{:?}", outcome.transactions);
-    assert_eq!(outcomes(&found), outcomes(&serial));
-    found.statistics
+    crate::split::same_as_serial(&ProgramVm, programs, (Strategy::Lanes, None))
+}
+
+/// The tree of transactions that touch this.
+fn tree(sets: impl IntoIterator<Item = AccessSet<u8>>) -> Dtt {
+    let mut tree = OpenTree::new();
+    for set in sets {
+        tree.push(&set, Trust::Predicted).expect("it is small");
+    }
+    tree.into_tree()
 }
 
 #[test]
@@ -136,21 +135,14 @@ fn a_tree_says_who_depends_on_whom() {
             ])
         })
         .collect();
-    let mut tree = OpenTree::new();
-    for number in 0..200_u64 {
+    let tree = tree((0..200_u64).map(|number| {
         let mut set = AccessSet::new();
         set.update(key(number)).write(key(number + number / 20 % 2));
-        tree.push(&set, Trust::Predicted).expect("it is small");
-    }
-    let tree = tree.into_tree();
-    let state = MemoryState::new();
-    let block = || Block::new(&ProgramVm, &state, &programs);
-    let serial = SerialExecutor::new().execute(block());
-    let serial = serial.expect("nothing is wrong");
-    let found = crate::executor(2, Strategy::Lanes).execute(block().tree(&tree));
-    let found = found.expect("nothing is wrong");
-    assert_eq!(found.changes, serial.changes);
-    assert_eq!(found.statistics.deceived, 0);
+        set
+    }));
+    let how = (Strategy::Lanes, Some(&tree));
+    let statistics = crate::split::same_as_serial(&ProgramVm, &programs, how);
+    assert_eq!(statistics.deceived, 0);
 }
 
 /// Whoever has other things to do may find several workers no faster after all, but not each time.
@@ -181,22 +173,11 @@ fn what_a_tree_says_wrongly_is_not_mended_to_the_end() {
     let programs: Vec<_> = (0..400)
         .map(|_| Program::new([Step::Get(1), Step::PutRegister(1)]))
         .collect();
-    let mut tree = OpenTree::<u8>::new();
-    for _ in &programs {
-        let nothing = AccessSet::new();
-        tree.push(&nothing, Trust::Predicted).expect("it is small");
-    }
-    let tree = tree.into_tree();
-    let state = MemoryState::new();
-    let block = || Block::new(&Silent, &state, &programs);
-    let serial = SerialExecutor::new().execute(block());
-    let serial = serial.expect("nothing is wrong");
-    let found = crate::executor(2, Strategy::Lanes).execute(block().tree(&tree));
-    let found = found.expect("nothing is wrong");
-    assert_eq!(found.changes, serial.changes);
+    let tree = tree(programs.iter().map(|_| AccessSet::new()));
+    let how = (Strategy::Lanes, Some(&tree));
     let Statistics {
         deceived, serial, ..
-    } = found.statistics;
+    } = crate::split::same_as_serial(&Silent, &programs, how);
     assert!((17..=101).contains(&deceived) && serial > 200, "{deceived}");
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    fmt::Debug,
     ops::RangeInclusive,
     time::{Duration, Instant},
 };
@@ -11,6 +12,7 @@ use pleach::{
     StateView, Statistics, Stop, Strategy, Vm,
     testkit::{Program, ProgramVm, Step, assert_same, strategies, strategies::Profile},
 };
+use pleach_dtt::Dtt;
 use proptest::{
     prop_assert_eq,
     test_runner::{Config, TestRunner},
@@ -19,19 +21,39 @@ use proptest::{
 /// How many blocks of each kind.
 const CASES: u32 = 200;
 
-/// Executes transactions of these steps on two workers, compares with the serial executor, and says how that went.
-fn split(programs: &[Program]) -> Statistics {
+/// Executes transactions on two workers, with a tree if there is one, compares with the serial executor, and says how that went.
+pub(crate) fn same_as_serial<V>(
+    vm: &V,
+    transactions: &[V::Transaction],
+    (strategy, tree): (Strategy, Option<&Dtt>),
+) -> Statistics
+where
+    V: Vm<Key = u8, Value = u64, Output: Debug, Error: Debug>,
+{
     let state = MemoryState::new();
-    let block = || Block::new(&ProgramVm, &state, programs);
+    let block = || Block::new(vm, &state, transactions);
     let serial = SerialExecutor::new().execute(block());
     let serial = serial.expect("nothing is wrong");
-    let found = crate::executor(2, Strategy::Split).execute(block());
-    let found: Outcome<ProgramVm> = found.expect("nothing is wrong");
+    let block = match tree {
+        Some(tree) => block().tree(tree),
+        None => block(),
+    };
+    let found = crate::executor(2, strategy).execute(block);
+    let found: Outcome<V> = found.expect("nothing is wrong");
     assert_eq!(found.changes, serial.changes);
-    let outcomes = |outcome: &Outcome<_>| format!("{:?}", outcome.transactions);
+    let outcomes = |outcome: &Outcome<V>| format!("{:?}", outcome.transactions);
     assert_eq!(outcomes(&found), outcomes(&serial));
-    assert_eq!(found.statistics.keys, serial.statistics.keys);
     found.statistics
+}
+
+/// The same for transactions of these steps, in stretches, which touch as many keys.
+fn split(programs: &[Program]) -> Statistics {
+    let statistics = same_as_serial(&ProgramVm, programs, (Strategy::Split, None));
+    let state = MemoryState::new();
+    let serial = SerialExecutor::new().execute(Block::new(&ProgramVm, &state, programs));
+    let serial = serial.expect("nothing is wrong");
+    assert_eq!(statistics.keys, serial.statistics.keys);
+    statistics
 }
 
 #[test]
